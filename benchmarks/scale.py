@@ -36,6 +36,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "predict": products.predict,
     "report": products.report,
     "near copies": sides.near_copies,
+    "near copies in Thai": sides.near_copies_in_thai,
     "near copies by pairs": sides.near_copies_by_pairs,
     "test leaks": sides.leaks,
     "mean cosine": sides.cosine,

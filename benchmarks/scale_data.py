@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from relgen.data import Entity, Relation, RelationSchema, Sample, words
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 DIMENSION = 384
 TEST_SENTENCES = 2_717  # as many as the test set of SemEval-2010 Task 8 has
 _TEST_SEED = 1_000_003
+_LETTERS = [letter + mark for mark in ("", "ิ", "่", "ี") for letter in "นรกทมวสคดลยบหตพจปงขชอผซถ"]
 
 
 def labels(relations: int) -> list[str]:
@@ -96,6 +98,23 @@ def _sample(place: int, seed: int, context: Sequence[str]) -> Sample:
         "any",
         "generated",
     )
+
+
+def unspaced(sample: Sample) -> Sample:
+    """Return a sample with each word outside the entities spelt in Thai letters, without spaces."""
+    before, between, after = ("".join(map(_thai, words(one))) for one in sample.contexts)
+    text = f"{before}{sample.head_text}{between}{sample.tail_text}{after}"
+    start = len(before) + len(sample.head_text) + len(between)
+    head = Entity(len(before), len(before) + len(sample.head_text))
+    return replace(sample, text=text, head=head, tail=Entity(start, start + len(sample.tail_text)))
+
+
+@functools.cache
+def _thai(word: str) -> str:
+    """Return two to five letters for a word; some letters are frequent, as in every language."""
+    rng = random.Random(word)
+    weights = [1 / (rank + 5) for rank in range(len(_LETTERS))]
+    return "".join(rng.choices(_LETTERS, weights, k=rng.randint(2, 5)))
 
 
 def embeddings(number: int, seed: int) -> Tensor:

@@ -20,6 +20,7 @@ from benchmarks.scale_data import (
     held_out_sentences,
     relation_schema,
     sentences,
+    unspaced,
 )
 from relgen.cli.commands import data_convert, data_split
 from relgen.data import (
@@ -131,6 +132,10 @@ def chains(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
 
 def near_copies(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
     return lambda: sum(near_by_index(clock.outside(given.sentences())))
+
+
+def near_copies_in_thai(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:
+    return lambda: sum(near_by_index(clock.outside(map(unspaced, given.sentences()))))
 
 
 def near_copies_by_pairs(clock: Clock, given: Input, folder: Path) -> Callable[[], int]:

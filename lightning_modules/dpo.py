@@ -328,7 +328,11 @@ class DPOModule(LightningModule):
         self.configure_model()
         state = checkpoint.get("relgen_dpo")
         if state is None:
-            raise InputError("this checkpoint was not written by `relgen dpo`", field="ckpt_path")
+            raise InputError(
+                "this checkpoint was not written by `relgen dpo fit`",
+                field="ckpt_path",
+                remedy="give one from the `checkpoints` of its --out",
+            )
         if state["base_fingerprint"] != self.base_fingerprint:
             raise InputError(
                 "this checkpoint was made with another base model",

@@ -244,8 +244,9 @@ class RelationClassifierModule(LightningModule):
         """Raise InputError if the weights were trained for other labels or settings."""
         theirs, ours = checkpoint.get("labels"), list(self.schema.labels)
         if theirs is None:
-            problem = "this checkpoint was not written by `relgen classifier`"
-            raise InputError(problem, field="ckpt_path")
+            problem = "this checkpoint was not written by `relgen classifier fit`"
+            remedy = "give one from the `checkpoints` of its --out"
+            raise InputError(problem, field="ckpt_path", remedy=remedy)
         if theirs != ours:
             raise InputError(
                 f"this checkpoint was trained for {_difference(theirs, ours)}",

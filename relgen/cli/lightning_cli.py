@@ -39,6 +39,7 @@ from relgen.cli.trained_options import (
     SUBCOMMANDS,
     TrainedOptions,
     find_checkpoint,
+    is_foreign,
     print_help,
     with_presets,
 )
@@ -52,8 +53,10 @@ from relgen.common import (
     load_yaml,
     locked,
     parse_known,
+    recorded,
     refuse_foreign,
     refuse_special,
+    refuse_unrecorded,
     report,
     suggestion,
 )
@@ -63,6 +66,11 @@ from relgen.common import library_messages as messages
 _load = jsonargparse.get_loader("yaml")
 jsonargparse.set_loader("yaml", lambda text: load_yaml(text, _load), (yaml.YAMLError,))
 
+_WRITTEN = {
+    "fit": ("history.jsonl",),
+    "test": ("predictions.jsonl", "scores.json", "mistakes.jsonl"),
+    "predict": ("predictions.jsonl",),
+}
 _OWN_CURVES = "events.out.tfevents.*.relgen"  # see `RunTensorBoardLogger`
 
 
@@ -97,7 +105,10 @@ def run_trained(name: str, arguments: list[str]) -> None:
             words += ["--ckpt_path", str(found)]
     alone = not only_shows and is_first_process()
     lock = locked(own.out or "") if alone else contextlib.nullcontext()
-    with lock, _prepared([name, *arguments]), _clear_exits(), _no_curves_of_refused(own.curves):
+    kept = subcommand != "fit" and alone
+    record = _recorded(name, subcommand, own) if kept else contextlib.nullcontext()
+    prepared = _prepared([name, *arguments])
+    with lock, record, prepared, _clear_exits(), _no_curves_of_refused(own.curves):
         cli = RelgenCLI([subcommand, *words], own, name)
     if subcommand == "fit" and not only_shows and not cli.trainer.global_step:
         remedy = "raise max_steps, max_epochs and limit_train_batches"
@@ -189,20 +200,16 @@ class RelgenCLI(LightningCLI):
             raise InputError(
                 "this is a file, not a folder", path=folder, remedy="give another --out"
             )
-        written = {
-            "fit": ["history.jsonl"],
-            "test": ["predictions.jsonl", "scores.json", "mistakes.jsonl"],
-            "predict": ["predictions.jsonl"],
-        }
-        names = written.get(command, [])
+        names = _WRITTEN.get(command, ())
         made = [folder / "model", folder / "adapter"] if command == "fit" else []
-        saved = folder / _config_name(command)
-        refuse_special(saved)
-        mark = _config_mark(self._name, command).encode()
-        if not saved.is_file() or not saved.read_bytes().startswith(mark):
-            weights = self._weights() if command == "fit" else []
-            files = [saved, *(folder / name for name in names), *made, *weights]
-            refuse_foreign(files, f"{self._name} {command}")
+        if command == "fit":
+            saved = folder / _config_name(command)
+            refuse_special(saved)
+            weights, files = self._weights(), [saved, *(folder / name for name in names), *made]
+            mark = _config_mark(self._name, command).encode()
+            if saved.is_file() and saved.read_bytes().startswith(mark):
+                weights, files = [path for path in weights if is_foreign(path)], []
+            refuse_foreign([*files, *weights], f"{self._name} {command}")
         given = self.config[command].data.get("init_args", {})
         inputs = [value for value in given.values() if isinstance(value, str)]
         inputs += [item for value in given.values() if isinstance(value, list) for item in value]
@@ -355,6 +362,22 @@ class _PrintedMetrics(Callback):
                 print(f"{name:{width}}  {value:z.4f}")
 
     on_test_end = on_validation_end
+
+
+@contextlib.contextmanager
+def _recorded(name: str, subcommand: str, own: TrainedOptions) -> Iterator[None]:
+    """Record what `test`, `predict` or `validate` writes; refuse to repeat one without --force.
+
+    They have one record, since `test` and `predict` both write predictions.
+    """
+    names = [*_WRITTEN.get(subcommand, ()), _config_name(subcommand)]
+    files = [Path(own.out or "") / each for each in names]
+    done = refuse_unrecorded(files, name).get(files[-1].name) is not None
+    if files[1:] and done and not own.force:
+        remedy = "give another --out, or --force to replace it"
+        raise InputError(f"an earlier `{subcommand}` wrote this", path=files[0], remedy=remedy)
+    with recorded(files, name):
+        yield
 
 
 @contextlib.contextmanager

@@ -151,12 +151,13 @@ def run(arguments: Sequence[str]) -> None:
         SystemExit: after `--help` and `--version`.
     """
     words = list(arguments)
-    for word, following in pairwise([*words, "-"]):
+    for before, word in pairwise(["", *words]):
         refuse_unprintable(word)
-        if word.startswith("--out="):
-            _check_out(word.removeprefix("--out="))
-        elif word == "--out":
-            _check_out(following)
+        option, equals, value = word.partition("=")
+        if option.startswith("--") and equals:
+            _check_value(option, value)
+        else:
+            _check_value(before if before.startswith("--") else None, word)
     if words[:1] == ["--version"]:
         print(f"relgen {__version__}")
         return
@@ -181,18 +182,22 @@ def run(arguments: Sequence[str]) -> None:
     module = importlib.import_module(f"relgen.cli.commands.{command.replace(' ', '_')}")
     options = parse_options(module.Options, command, rest)
     if options is not None:
-        _check_out(getattr(options, "out", None))  # of a configuration
+        if (out := getattr(options, "out", None)) is not None:  # of a configuration
+            _check_value("--out", out)
         folder = _written_folder(command, options)
         with nullcontext() if folder is None else locked(folder):
             check_inputs(options)
             module.run(options)
 
 
-def _check_out(out: str | None) -> None:
-    """Raise InputError for an empty path, which would stand for the current folder."""
-    if out is not None and not out.strip():
+def _check_value(option: str | None, value: str) -> None:
+    """Raise InputError for an empty word: as a path it would stand for the current folder."""
+    if value.strip():
+        return
+    remedy = "is a variable of the shell not set?"
+    if option == "--out":
         remedy = "name what to write; . is the current folder"
-        raise InputError("an empty path", field="--out", value=out, remedy=remedy)
+    raise InputError("empty", field=option, value=value, remedy=remedy)
 
 
 def _written_folder(command: str, options: Any) -> Path | None:

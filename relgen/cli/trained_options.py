@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 from relgen.common import (
     PRECISIONS,
@@ -42,7 +43,7 @@ class TrainedOptions:
     resume: bool = False
     """Continue from the checkpoint in --out, if there is one (fit)."""
     force: bool = False
-    """Start again in a folder that holds a checkpoint (fit)."""
+    """Replace what the same command has written to the folder; a fit starts again."""
     estimate: bool = False
     """Print the memory that a step needs, and stop (dpo fit)."""
 
@@ -123,6 +124,16 @@ def _is_checkpoint(path: Path) -> bool:
     except Exception:  # of a zip file with anything in it
         return False
     return isinstance(content, dict) and {"state_dict", "pytorch-lightning_version"} <= set(content)
+
+
+def is_foreign(path: Path) -> bool:
+    """Return whether a file is a checkpoint of another program than relgen; no weights are read."""
+    try:
+        with ZipFile(path) as content:
+            pickles = [name for name in content.namelist() if name.endswith("/data.pkl")]
+            return not any(b"relgen_run" in content.read(name) for name in pickles)
+    except (BadZipFile, OSError):
+        return False
 
 
 def _to_resume(last: Path, own: TrainedOptions) -> Path | None:

@@ -61,8 +61,9 @@ from .outputs import EXPORT_FILE as EXPORT_FILE
 from .outputs import check_export as check_export
 from .outputs import check_outputs as check_outputs
 from .outputs import earlier_summary as earlier_summary
+from .outputs import recorded as recorded
 from .outputs import refuse_foreign as refuse_foreign
-from .outputs import refuse_unlike as refuse_unlike
+from .outputs import refuse_unrecorded as refuse_unrecorded
 from .outputs import stream_state as stream_state
 from .outputs import unfinished as unfinished
 from .outputs import write_summary as write_summary

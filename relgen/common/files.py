@@ -52,8 +52,7 @@ def atomic_writer(
     never a part of the new one. Without `replace`, an old file with other content is an error.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
+    refuse_folder(path)
     refuse_special(path)
     path = path.resolve()  # keep a link, which then points to the new file
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +79,12 @@ def atomic_writer(
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # of a full disk, or of a limit on the size of files
         raise
+
+
+def refuse_folder(path: str | Path) -> None:
+    """Raise InputError for a folder in the place of a file."""
+    if Path(path).is_dir():
+        raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
 
 
 def refuse_special(path: str | Path) -> None:
@@ -206,8 +211,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
             line is not UTF-8.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError("this is a folder, not a file", path=path, remedy="name a file in it")
+    refuse_folder(path)
     if not path.exists():
         raise no_such_file(path)
     if not path.is_fifo():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from relgen.common.errors import InputError
-from relgen.common.files import read_record, refuse_special, write_json
+from relgen.common.files import read_record, refuse_folder, refuse_special, write_json
 from relgen.common.row_stream import stream_files
 
 EXPORT_FILE = "relgen_export.json"
@@ -81,17 +81,66 @@ def refuse_foreign(
             )
 
 
-def refuse_unlike(path: str | Path, writer: str, read: Callable[[Path], object]) -> None:
-    """Raise InputError for a file that `read` does not take for an output, also with `--force`.
+def refuse_unrecorded(paths: Sequence[str | Path], writer: str) -> dict[str, int | None]:
+    """Return the sizes of the files that `recorded` noted; None for those of a stopped run.
 
-    `read` raises InputError for what the command does not write.
+    Raises InputError for a file that is not empty, and not noted with its size.
     """
-    path = Path(path)
-    if path.is_file() and path.stat().st_size:
-        try:
-            read(path)
-        except InputError:
-            refuse_foreign([path], writer)
+    for path in map(Path, paths):
+        refuse_folder(path)
+    record, own = _record(paths[0]), _recorded(paths[0], writer)
+    if "command" not in read_record(record):
+        refuse_foreign([record], writer)
+    full = [path for path in map(Path, paths) if not path.is_file() or path.stat().st_size]
+    refuse_foreign([path for path in full if own.get(path.name, 0) is not None], writer, own)
+    return own
+
+
+@contextmanager
+def recorded(paths: Sequence[str | Path], writer: str) -> Iterator[None]:
+    """Record beside files that a command writes them, so that it may replace them later.
+
+    Raises InputError as `refuse_unrecorded` does. The record stays as it was where the block ends
+    with an error before it writes; later, and after a kill, the command may be repeated.
+
+    Args:
+        paths: the files, in one folder; the record is named by the first one.
+        writer: the command.
+    """
+    record, before = _record(paths[0]), refuse_unrecorded(paths, writer)
+    files, made = [Path(path) for path in paths], not record.parent.exists()
+    found = list(map(_version, files))
+    begun = before | dict.fromkeys(path.name for path in files)
+    write_json(record, {"command": writer, _FILES: begun})
+    try:
+        yield
+    except BaseException:
+        if list(map(_version, files)) != found:
+            pass
+        elif before:
+            write_json(record, {"command": writer, _FILES: before})
+        else:
+            record.unlink()
+        if made:
+            with suppress(OSError):
+                record.parent.rmdir()
+        raise
+    sizes = {path.name: path.stat().st_size for path in files if path.is_file()}
+    write_json(record, {"command": writer, _FILES: before | sizes})
+
+
+def _record(path: str | Path) -> Path:
+    return Path(path).with_name(f".{Path(path).name}.written")
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    return (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+
+
+def _recorded(path: str | Path, writer: str) -> dict[str, int | None]:
+    found = read_record(_record(path))
+    files = found.get(_FILES) if found.get("command") == writer else None
+    return files if isinstance(files, dict) else {}
 
 
 def check_export(out: str | Path, *, force: bool) -> None:

@@ -9,17 +9,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from relgen.data.samples import Sample
-from relgen.data.text import words
+from relgen.data.text import compared_words
 
 _SMALL = 256  # sets, below which words are not counted
-_BITS, _FOLDED = 192, 64  # of a set's signature
+_NUMBERS = 4  # of 64 bits, in a set's signature
 NEAR_COPY = 0.7
 """The overlap from which two samples count as near copies, if nothing else is chosen."""
 
 
 def word_set(text: str) -> frozenset[str]:
-    """Return the distinct words of a text (see `relgen.data.text.words`)."""
-    return frozenset(words(text))
+    """Return the distinct words of a text (see `relgen.data.text.compared_words`)."""
+    return frozenset(compared_words(text))
 
 
 def context_words(sample: Sample) -> frozenset[str]:
@@ -46,8 +46,7 @@ class OverlapIndex:
 
     Of the sets of a word only those are compared whose signatures, bits set by their words, differ
     in few (bitmap filter: Sandes, Teodoro and Melo, Information Systems 2020): at most (1/t - 1) n
-    words are in one of two such sets only. Signatures folded to 64 bits are compared all at once,
-    and those that pass, as most do for sets of above 60 words, in full.
+    words are in one of two such sets only. Those of a word's sets are compared all at once.
 
     Args:
         threshold: the overlap from which two sets count as near copies, above 0.
@@ -57,7 +56,7 @@ class OverlapIndex:
     def __init__(self, threshold: float, sets: Iterable[frozenset[str]] = ()) -> None:
         self._threshold = threshold
         self._entries: list[tuple[str, ...]] = []
-        self._signatures: list[int] = []
+        self._signatures = array("Q")
         for entry in sets:
             self._keep(entry)
         self._enter_all()
@@ -74,17 +73,15 @@ class OverlapIndex:
         import numpy as np  # commands that compare no samples start without it
 
         # the tiny amount keeps rounding from allowing one too few
-        most = min(_BITS, int((1 / self._threshold - 1) * len(query) + 1e-9))
-        own = _signature(query)
-        folded = np.uint64(_folded(own))
+        most = int((1 / self._threshold - 1) * len(query) + 1e-9)
+        own = np.frombuffer(_signature(query), np.uint64)
+        signatures = np.frombuffer(self._signatures, np.uint64).reshape(-1, _NUMBERS)
         for word in self._first(query):
             if (found := self._by_word.get(word)) is None:
                 continue
-            few = np.bitwise_count(np.frombuffer(found[0], np.uint64) ^ folded) <= most
-            for row in few.nonzero()[0].tolist() if few.any() else ():
-                place = found[1][row]
-                if (self._signatures[place] ^ own).bit_count() > most:
-                    continue
+            places = np.frombuffer(found, np.uint32)
+            few = np.bitwise_count(signatures[places] ^ own).sum(1) <= most
+            for place in places[few].tolist():
                 if jaccard(query, self._entries[place]) >= self._threshold:
                     return True
         return False
@@ -92,23 +89,18 @@ class OverlapIndex:
     def _keep(self, entry: frozenset[str]) -> None:
         # interned: each word is kept once for all sets
         self._entries.append(tuple(map(sys.intern, entry)))
-        self._signatures.append(_signature(entry))
+        self._signatures.frombytes(_signature(entry))
 
     def _enter_all(self) -> None:
         self._due = max(_SMALL, 4 * len(self._entries))
         self._counts = Counter(word for entry in self._entries for word in entry)
-        # folded signatures and places: numbers next to each other are compared all at once
-        self._by_word: dict[str, tuple[array[int], array[int]]] = {}
+        self._by_word: dict[str, array[int]] = {}
         for place in range(len(self._entries)):
             self._enter(place)
 
     def _enter(self, place: int) -> None:
         for word in self._first(self._entries[place]):
-            if word not in self._by_word:
-                self._by_word[word] = array("Q"), array("I")
-            signatures, places = self._by_word[word]
-            signatures.append(_folded(self._signatures[place]))
-            places.append(place)
+            self._by_word.setdefault(word, array("I")).append(place)
 
     def _first(self, entry: Collection[str]) -> Sequence[str]:
         """Return the words of a set by which its near copies are found."""
@@ -118,17 +110,8 @@ class OverlapIndex:
         return [word for _, word in ordered[: len(entry) - needed + 1]] or [""]
 
 
-def _signature(entry: Iterable[str]) -> int:
+def _signature(entry: Iterable[str]) -> bytes:
     bits = 0
     for word in entry:
-        bits |= 1 << (hash(word) % _BITS)
-    return bits
-
-
-def _folded(signature: int) -> int:
-    """Return the bits that a signature of fewer bits would have."""
-    folded = 0
-    while signature:
-        folded |= signature & (2**_FOLDED - 1)
-        signature >>= _FOLDED
-    return folded
+        bits |= 1 << (hash(word) % (64 * _NUMBERS))
+    return bits.to_bytes(8 * _NUMBERS, "little")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from operator import add
 
 import regex
 
@@ -33,6 +34,8 @@ _UNIT = regex.compile(
 # the same for ASCII, three times as fast
 _ASCII_UNIT = re.compile(_WORD.format(signs="$+<=>|~#%", letter="[a-z0-9]", more="*"), re.ASCII)
 _UNSPACED_UNIT = regex.compile(rf"(?V1){_UNSPACED}\p{{M}}*")
+_UNSPACED_LETTER = regex.compile(rf"(?V1)[{_UNSPACED}--\p{{Han}}]\p{{M}}*")
+_COMPARED_UNIT = regex.compile(rf"(?V1)(?:[{_UNSPACED}--\p{{Han}}]\p{{M}}*)+|{_UNIT.pattern[5:]}")
 # with the punctuation of these scripts, which is wide in East Asia
 _UNSPACED_SCRIPT = regex.compile(
     rf"(?V1)[{_UNSPACED}\p{{Katakana}}\p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{Myanmar}}"
@@ -82,10 +85,28 @@ def words(text: str) -> list[str]:
 
     They are in lower case, without punctuation, and with the signs that they touch.
     """
+    return _ASCII_UNIT.findall(text.lower()) if text.isascii() else _UNIT.findall(_folded(text))
+
+
+def compared_words(text: str) -> list[str]:
+    """Return what the overlap of texts is counted in: words, or letters and pairs of neighbours.
+
+    In a script without spaces two sentences that have nothing to do with each other consist of the
+    same few dozen letters: pairs tell them apart. A Chinese character is a word by itself.
+    """
     if text.isascii():
-        return _ASCII_UNIT.findall(text.lower())
+        return words(text)
+    found: list[str] = []
+    for unit in _COMPARED_UNIT.findall(_folded(text)):
+        letters = _UNSPACED_LETTER.findall(unit)
+        found += [*letters, *map(add, letters, letters[1:])] if letters else [unit]
+    return found
+
+
+def _folded(text: str) -> str:
+    """Return a text in lower case, in one form of its letters, without invisible characters."""
     folded = unicodedata.normalize("NFD", text).casefold()
-    return _UNIT.findall(_INVISIBLE.sub("", unicodedata.normalize("NFC", folded)))
+    return _INVISIBLE.sub("", unicodedata.normalize("NFC", folded))
 
 
 def normalised(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from relgen.data import Entity, Sample, normalised, word_spans
+from relgen.data import Entity, Sample, has_unspaced, normalised, word_spans
 
 _SUFFIXES = ("ing", "ed", "ly", "tion", "s")
 _ROLES = ("head", "tail")
@@ -82,9 +82,11 @@ class NearCopies:
         number = min(len(places), max(1, round(len(places) / 6)))
         changed = list(contexts)
         # later words first, so that the offsets of earlier ones stay valid
-        for index, start, end, options in sorted(
-            rng.sample(places, number), key=lambda place: (place[0], -place[1])
-        ):
+        chosen = rng.sample(places, number)
+        if any(map(has_unspaced, contexts)):  # neighbours: letters of a word, not of each word
+            first = rng.randrange(len(places) - number + 1)
+            chosen = places[first : first + number]
+        for index, start, end, options in sorted(chosen, key=lambda place: (place[0], -place[1])):
             text = changed[index]
             word = options.choose(rng, {text[start:end]})
             changed[index] = f"{text[:start]}{word}{text[end:]}"

@@ -47,7 +47,7 @@ _MARK = regex.compile(
     rf"|(?:\p{{Nd}}{{1,3}}|{_HAN})[、．]\s*(?![\p{{Nd}}一二三四五六七八九十])"
     rf"|(?:\p{{Nd}}{{1,3}}\s?\.(?:{_AFTER}|(?=\p{{Lu}}\p{{Ll}}|\p{{Lo}}))|[a-z]\.{_AFTER})(?!\p{{Ll}}|(?:{'|'.join(_ORDINALS)})\b)"
     rf"|(?:(?:\#|№\s?)?\p{{Nd}}{{1,3}}|[a-zA-Z])(?:{_CLOSE}|{_DASH})"
-    rf"|\#\p{{Nd}}{{1,3}}\s+|\p{{Nd}}\u20E3\s*|第(?:\p{{Nd}}{{1,3}}|{_HAN})\p{{Han}}{{0,2}}[:：]\s*"
+    rf"|\#\p{{Nd}}{{1,3}}\s+|\p{{Nd}}{{1,3}}/\s+|\p{{Nd}}\u20E3\s*|第(?:\p{{Nd}}{{1,3}}|{_HAN})\p{{Han}}{{0,2}}[:：]\s*"
 )
 _WORD = (
     r"\p{L}[\p{L}\p{M}'’-]{0,19}\.?\s?(?:[#№]|(?i:n[or]\.?))?\s?"
@@ -57,22 +57,32 @@ _NUMBERED = regex.compile(
     rf"(?:(?i:new|next|another|training)\s)?{_WORD}(?:{_CLOSE}|(?<=[#№]\s?\p{{Nd}}{{1,3}}){_DASH})"
 )
 _WORDS = (
-    *("sample", "example", "sentence", "output", "answer", "response", "draft", "beispiel"),
-    *("satz", "antwort", "exemple", "phrase", "réponse", "ejemplo", "frase", "esempio", "пример"),
-    *("предложение", "样本", "示例", "例句", "句子", "例文", "예문", "예시"),
+    "sample|example|sentence|output|answer|response|draft|beispiel|beispielsatz|satz|antwort|"
+    "exemple|phrase|réponse|ejemplo|oración|respuesta|frase|esempio|risposta|exemplo|resposta|"
+    "voorbeeld|zin|antwoord|przykład|zdanie|örnek|cümle|ví dụ|câu|contoh|kalimat|"
+    "пример|предложение|ответ|приклад|речення|παράδειγμα|πρόταση|απάντηση|"
+    "مثال|جملة|الجملة|نمونه|דוגמה|משפט|תשובה|उदाहरण|वाक्य|उत्तर|উদাহরণ|বাক্য|উত্তর|"
+    "ตัวอย่าง|ประโยค|คำตอบ|样本|樣本|示例|例句|例子|句子|回答|答案|例文|例|文|サンプル|"
+    "예문|예시|문장|예|답변"
 )
+_NUMERAL = "one|two|three|four|five|six|seven|eight|nine|ten"
 _NAMED = re.compile(
-    rf"(?:(?:new|next|another|training)\s)?(?:{'|'.join(_WORDS)})s?\s?[:：]\s*", re.IGNORECASE
+    rf"(?:(?:new|next|another|training|first|second|third|fourth|fifth)\s)?(?:{_WORDS})s?"
+    rf"(?:\s(?:{_NUMERAL})|{_HAN})?\s?[:：]\s*",
+    re.IGNORECASE,
 )
+_ONE_WORD = r"\p{L}[\p{L}\p{M}]{0,19}"
 # a name of a relation that is in no schema: no sentence begins in this way
 _IDENTIFIER = regex.compile(
     r"[\[({]?(?:(?=[^\s:]{0,60}_)[\w/-]{1,60}|[\w/-]{1,60}(?=\(e[12],))"
     r"(?:\(e[12],e[12]\))?[\])}]?\s?[:：]\s+"
 )
-# a list's mark or an initial or an ordinal; a label in small letters or words of the sentence
+# a list's mark or an initial or an ordinal; labels in small letters and around the words above, or
+# words of the sentence
 _DOUBTFUL = regex.compile(
     rf"(?:[A-EIVX]|I{{2,3}}|IV|VI{{1,3}}|IX|X[IVX]{{1,4}})\.\s+(?!\p{{Lu}}\.)|{_WORD}(?:\.\s+(?!\p{{Ll}})|{_DASH})"
     r"|[a-z][\w/-]{0,40}(?: [a-z][\w/-]{0,40}){0,4}\s?[:：]\s+(?=[\p{Lu}<\"“])"
+    rf"|(?i:(?:{_ONE_WORD}\s)?(?:{_WORDS})s?(?:\s{_ONE_WORD})?)\s?[:：]\s*"
 )
 _PREAMBLE = re.compile(
     r"(?:sure|certainly|of course|okay|ok"

@@ -231,9 +231,9 @@ class GenerationSettings:
     rejected), or accept all.
     """
     near_copy_overlap: Share = NEAR_COPY
-    """Jaccard overlap of words (characters where a script has no spaces) outside the entities from
-    which a draft counts as a near copy of a demonstration or of an accepted sample of its relation;
-    1 rejects equal words only.
+    """Jaccard overlap of words (where a script has no spaces: of letters and pairs of neighbours)
+    outside the entities from which a draft counts as a near copy of a demonstration or of an
+    accepted sample of its relation; 1 rejects equal words only.
     """
     test_overlap: Share = NEAR_COPY
     """The same overlap with samples of --forbid, from which a draft counts as a test leak."""

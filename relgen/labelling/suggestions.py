@@ -18,11 +18,10 @@ from relgen.common import (
     InputError,
     atomic_writer,
     check_outputs,
-    decode_json,
     inputs_hash,
     read_jsonl,
-    read_lines,
-    refuse_unlike,
+    recorded,
+    refuse_unrecorded,
     stream_files,
     stream_rows,
     stream_state,
@@ -58,14 +57,15 @@ def suggest(options: SuggestOptions) -> dict[str, Any]:
         inputs = (options.train, options.unlabelled, options.exclude, options.schema)
         check_outputs([options.out, _log_path(options.out)], inputs)
         stream_state(_log_path(options.out), "suggest")
-        refuse_unlike(options.out, "suggest", _require_suggestions)
+        refuse_unrecorded([options.out], "suggest")
         if Path(options.out).exists() and not options.force:
             problem = "this file exists, and may hold labels that were set by hand"
             raise InputError(problem, path=options.out, remedy="choose another --out, or --force")
     summary = _errors(options, schema) if options.errors else _sentences(options, schema)
     if options.out is not None:
         table = Path(options.out).suffix.lower() == ".csv"
-        (_write_csv if table else write_jsonl)(options.out, summary["rows"])
+        with recorded([options.out], "suggest"):
+            (_write_csv if table else write_jsonl)(options.out, summary["rows"])
     return summary
 
 
@@ -162,15 +162,6 @@ def _write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(stream, [*columns] or ["text", "guess"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(flat)
-
-
-def _require_suggestions(path: Path) -> None:
-    """Raise InputError unless a file begins with a suggestion, or with a table's header."""
-    first = next(read_lines(path), "").rstrip("\n")
-    table = path.suffix.lower() == ".csv"
-    keys = next(csv.reader([first]), []) if table else decode_json(first)
-    if not isinstance(keys, list | dict) or "guess" not in keys:
-        raise InputError("no suggestions", path=path)
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from relgen import __version__
-from relgen.common import InputError, printable, read_text, refuse_unlike, write_text
+from relgen.common import printable, read_text, refuse_foreign, write_text
 from relgen.experiments import StageData, describe_shots, run_advice
 from relgen.reporting import (
     charts,
@@ -187,7 +187,8 @@ def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Pa
     environment.globals |= {"most_points": charts.MOST_POINTS, "mark": Markup(_MARK)}
     paths = target / "report.html", target / "report.md"
     for path in paths:
-        refuse_unlike(path, "report", _require_mark)
+        if path.is_file() and not read_text(path).rstrip().endswith(_MARK):
+            refuse_foreign([path], "report")
     for path in paths:
         form = path.suffix.removeprefix(".")
         text = environment.get_template(f"{template}.j2").render(content, form=form)
@@ -195,11 +196,6 @@ def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Pa
             text = text.replace("&#39;", "'").replace("&#34;", '"').rstrip() + "\n"
         write_text(path, printable(text))
     return paths
-
-
-def _require_mark(path: Path) -> None:
-    if not read_text(path).rstrip().endswith(_MARK):
-        raise InputError("no report of relgen", path=path)
 
 
 def _markdown_cell(text: object, strip: bool = True) -> str:

@@ -13,13 +13,9 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from relgen.common import (
-    InputError,
     check_outputs,
     counted,
-    decode_json,
-    read_lines,
-    read_text,
-    refuse_unlike,
+    recorded,
     write_json,
     write_jsonl,
     write_text,
@@ -34,12 +30,6 @@ UNTYPED = "entity"
 REJECT = "(reject)"
 """The answer in Argilla that rejects a sentence."""
 _CONFIG_BEGIN = "<View>\n  <Relations>\n"
-_KEYS = (
-    {"data", "predictions"},
-    {"text", "tokens", "spans", "relations", "meta"},
-    {"id", "fields", "metadata", "suggestions", "responses", "vectors"},
-)
-"""Of a task of Label Studio, Prodigy and Argilla; those of a tool's own export are more."""
 
 
 def export_tasks(
@@ -58,13 +48,20 @@ def export_tasks(
     """
     chosen = in_review_order(samples)
     config = out.with_suffix(".xml")
-    check_outputs([out, *([config] if tool == "label-studio" else [])], inputs)
-    refuse_unlike(out, "review --export", _require_tasks)
-    if tool == "label-studio":
-        refuse_unlike(config, "review --export", _require_config)
+    files = [out, *([config] if tool == "label-studio" else [])]
+    check_outputs(files, inputs)
+    with recorded(files, "review --export"):
+        print(_export(tool, chosen, schema, out, force=force))
+
+
+def _export(
+    tool: Tool, chosen: Sequence[Sample], schema: RelationSchema, out: Path, *, force: bool
+) -> str:
+    """Write the tasks, and return what to say."""
     said = f"{counted(len(chosen), 'task')} -> {out}"
     if tool == "label-studio":
         write_json(out, [label_studio_task(one) for one in chosen], replace=force)
+        config = out.with_suffix(".xml")
         write_text(config, label_studio_config(chosen, schema), replace=force)
         said += f"; labelling configuration -> {config}"
     elif tool == "prodigy":
@@ -78,7 +75,7 @@ def export_tasks(
             )
     else:
         write_json(out, [argilla_record(sample) for sample in chosen], replace=force)
-    print(said)
+    return said
 
 
 def label_studio_task(sample: Sample) -> dict[str, Any]:
@@ -187,20 +184,6 @@ def _tokens(sample: Sample) -> list[dict[str, Any]]:
             )
             start = stop
     return tokens
-
-
-def _require_tasks(path: Path) -> None:
-    """Raise InputError unless a file holds tasks, without anybody's answers."""
-    whole = next(read_lines(path), "").startswith("[")
-    rows = decode_json(read_text(path)) if whole else map(decode_json, read_lines(path))
-    for row in rows:
-        if not isinstance(row, dict) or row.keys() not in _KEYS or row.get("responses"):
-            raise InputError("no tasks without answers", path=path)
-
-
-def _require_config(path: Path) -> None:
-    if not read_text(path).startswith(_CONFIG_BEGIN):
-        raise InputError("no labelling configuration of relgen", path=path)
 
 
 def _score(sample: Sample) -> float | None:

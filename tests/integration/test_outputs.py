@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from relgen.cli import main as cli
 from relgen.data.corpora.everyday import save_everyday
@@ -186,8 +187,18 @@ def test_files_of_its_own_are_replaced(tmp_path: Path) -> None:
 
 
 JOURNAL = (".out.jsonl.journal.jsonl", '{"header": "h"}\n')
+SAMPLE = json.dumps(tiny.sentence("Ann", " left ", "Bern").to_json()) + "\n"
+SCHEMA = "name: mine\nnegative: null\nrelations:\n  born_in: {explanation: Mine.}\n"
 OTHERS = [
     ("convert", "out.jsonl", "notes"),
+    ("convert", "out.jsonl", SAMPLE),
+    ("schema", "out.jsonl", SCHEMA),
+    ("chains", "out.jsonl", '{"relation": "born_in"}\n'),
+    ("suggest", "out.jsonl", '{"guess": "born_in"}\n'),
+    ("diversity", "out.jsonl", '{"per_relation": {}}\n'),
+    ("review", "out.jsonl", "[]\n"),
+    ("review", "out.xml", "<View>\n"),
+    ("convert", ".out.jsonl.written", "mine"),
     ("split", "manifest.json", "notes"),
     ("split", "manifest.json", "[1]"),
     ("card", "README.md", "# Mine"),
@@ -268,7 +279,14 @@ def test_a_training_and_its_test_replace_their_own_files_only(
     assert (predictions.read_text(), curves.read_text()) == ("mine", "mine")
     predictions.unlink()
     assert cli.main(line) == 0
-    assert cli.main(line) == 0
+    assert cli.main(line) == 2
+    assert cli.main([*line, "--force"]) == 0
+    torch.save({"state_dict": {}}, checkpoint := out / "checkpoints" / "mine.ckpt")
+    fit = COMMANDS["classifier fit"].format(data=inputs, **models).split()
+    assert cli.main([*fit, "--out", str(out), "--force"]) == 2
+    assert checkpoint.is_file()
+    checkpoint.unlink()
+    assert cli.main([*fit, "--out", str(out), "--force"]) == 0
 
 
 @pytest.mark.parametrize("command", ["convert", "split", "chains", "schema", "diversity"])

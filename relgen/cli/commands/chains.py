@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
-from relgen.common import check_outputs, counted, refuse_unlike
+from relgen.common import check_outputs, counted, recorded
 from relgen.data import load_schema, read_samples
-from relgen.dpo import EQUAL_SHARES, REJECTION_KINDS, build_chains, read_chains, write_chains
+from relgen.dpo import EQUAL_SHARES, REJECTION_KINDS, build_chains, write_chains
 from relgen.dpo import ChainsOptions as Options
 
 
 def run(options: Options) -> None:
     """Read, build and write the chains, and print how many."""
     check_outputs([options.out], [options.train, options.schema])
-    refuse_unlike(options.out, "chains", read_chains)
     schema = load_schema(options.schema)
     chains = build_chains(
         read_samples(options.train, schema=schema),
@@ -23,7 +22,8 @@ def run(options: Options) -> None:
         shares=options.shares or EQUAL_SHARES,
         chains_per_relation=options.chains_per_relation,
     )
-    write_chains(options.out, chains, replace=options.force)
+    with recorded([options.out], "chains"):
+        write_chains(options.out, chains, replace=options.force)
     kinds = Counter(pair.kind for chain in chains for pair in chain.pairs)
     counts = ", ".join(f"{kinds[kind]} {kind}" for kind in REJECTION_KINDS)
     pairs = f"{counted(kinds.total(), 'pair')} ({counts})"

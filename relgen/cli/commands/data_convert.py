@@ -8,7 +8,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from relgen.common import InputError, check_outputs, counted, refuse_unlike, statement, tracked
+from relgen.common import (
+    InputError,
+    check_outputs,
+    counted,
+    recorded,
+    refuse_unrecorded,
+    statement,
+    tracked,
+)
 from relgen.data import (
     UNLABELLED,
     RecordChecks,
@@ -16,7 +24,6 @@ from relgen.data import (
     Sample,
     SchemaFit,
     clean_label,
-    iter_samples,
     load_schema,
     write_samples,
 )
@@ -34,6 +41,7 @@ from relgen.data.corpora import (
     unusual_tacred_size,
 )
 
+_COMMAND = "data convert"
 _NEARLY_ALL = 0.9
 
 
@@ -41,7 +49,7 @@ def run(options: Options) -> None:
     """Convert the corpus; only formats that are one JSON document are held in memory."""
     source = find_corpus(options.input)
     check_outputs([options.out], [source, options.labels, options.schema])
-    refuse_unlike(options.out, "data convert", _first_sample)
+    refuse_unrecorded([options.out], _COMMAND)
     _check_format(options)
     place = options.input if options.format == "hub" else source
     checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()
@@ -79,7 +87,8 @@ def run(options: Options) -> None:
     patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
     if sys.stderr.isatty():
         patched = tracked(patched, "converting")
-    total = write_samples(options.out, patched, replace=options.force)
+    with recorded([options.out], _COMMAND):
+        total = write_samples(options.out, patched, replace=options.force)
     if patch is not None:
         _print_patched(patch, tacred=tacred)
     for label in sorted(unused):
@@ -93,14 +102,9 @@ def run(options: Options) -> None:
     if doubtful.count:
         _warn(str(doubtful))
     print_skipped(checks, fit)
-    kinds = f"of {counted(len(counts), 'relation')}"
-    if set(counts) == {UNLABELLED}:
-        kinds = "without a relation"
+    bare = set(counts) == {UNLABELLED}
+    kinds = "without a relation" if bare else f"of {counted(len(counts), 'relation')}"
     print(f"{counted(total, 'sample')} {kinds} -> {options.out}")
-
-
-def _first_sample(path: str | Path) -> Sample:
-    return next(iter_samples(path, labelled=False))
 
 
 def _with_renamed(sample: Sample, renamed: Mapping[str, str]) -> Sample:

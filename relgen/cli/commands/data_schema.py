@@ -33,16 +33,16 @@ class Options:
 
 def run(options: Options) -> None:
     """Write the schema, and print how many relations it has."""
-    from relgen.common import check_outputs, refuse_unlike
-    from relgen.data import load_schema, read_descriptions, schema_from_descriptions
+    from relgen.common import check_outputs, recorded
+    from relgen.data import read_descriptions, schema_from_descriptions
 
     check_outputs([options.out], [options.descriptions, *options.samples])
-    refuse_unlike(options.out, "data schema", load_schema)
     schema = schema_from_descriptions(
         read_descriptions(options.descriptions),
         name=options.name or Path(options.out).stem,
         samples=options.samples,
         negative=options.negative,
     )
-    schema.save(options.out, replace=options.force)
+    with recorded([options.out], "data schema"):
+        schema.save(options.out, replace=options.force)
     print(f"a schema of {counted(len(schema), 'relation')} -> {options.out}")

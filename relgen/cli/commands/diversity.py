@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import check_outputs, encode_json, print_json, refuse_unlike
+from relgen.common import check_outputs, encode_json, print_json, recorded, refuse_unrecorded
 from relgen.evaluation import DiversityOptions as Options
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def run(options: Options) -> None:
 
     if options.out is not None:
         check_outputs([options.out], [options.samples, options.against, options.schema])
-        refuse_unlike(options.out, "diversity", _figures)
+        refuse_unrecorded([options.out], "diversity")
     samples = _read(options.samples, options)
     size: Any = options.size
     if options.against is not None:
@@ -54,16 +54,10 @@ def run(options: Options) -> None:
     else:
         _print_table(result, options.samples, options.against)
     if options.out is not None:
-        write_json(options.out, result, replace=options.force)
+        with recorded([options.out], "diversity"):
+            write_json(options.out, result, replace=options.force)
         # standard output holds nothing but JSON when JSON was asked for
         print(f"Wrote {options.out}", file=sys.stderr if options.json else sys.stdout)
-
-
-def _figures(path: Path) -> None:
-    from relgen.common import InputError, read_json
-
-    if "per_relation" not in read_json(path):
-        raise InputError("no figures of diversity", path=path)
 
 
 def _read(path: str | Path, options: Options) -> list[Sample]:

@@ -397,8 +397,25 @@ def test_an_empty_output_is_no_path(
 ) -> None:
     assert cli.main([*command, *out]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("field '--out': an empty path (got '")
+    assert said.startswith("field '--out': empty (got '")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        (["chains", "", "--schema", "everyday", "--out", "c.jsonl"], ""),
+        (["chains", "a.jsonl", "--schema", "", "--out", "c.jsonl"], "field '--schema': "),
+        (["diversity", "a.jsonl", "--against="], "field '--against': "),
+        (["classifier", "fit", "-c", "x", "--data.human", ""], "field '--data.human': "),
+    ],
+)
+def test_an_empty_input_is_no_folder(
+    line: list[str], field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(line) == 2
+    said = f"{field}empty (got ''); is a variable of the shell not set?\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.processes

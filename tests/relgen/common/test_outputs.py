@@ -13,7 +13,9 @@ from relgen.common.errors import InputError
 from relgen.common.outputs import (
     check_outputs,
     earlier_summary,
+    recorded,
     refuse_foreign,
+    refuse_unrecorded,
     unfinished,
     write_summary,
 )
@@ -148,3 +150,51 @@ def test_what_a_stopped_run_has_written_is_its_own(
     (tmp_path / "o.json").write_text("mine")  # not what the state tells of
     with pytest.raises(InputError, match="not written"):
         earlier_summary(tmp_path / "o.json", "label", [out], "1", force=True, stream=out)
+
+
+def test_recorded_files_are_replaced_until_somebody_changes_them(tmp_path: Path) -> None:
+    out, other = tmp_path / "a" / "out.xml", tmp_path / "a" / "out.json"
+    with pytest.raises(ZeroDivisionError), recorded([out, other], "review"):
+        raise ZeroDivisionError
+    assert not out.parent.exists()
+    for text in ("one", "three"):
+        with recorded([out, other], "review"):
+            out.write_text(text)
+            other.write_text("{}")
+    with pytest.raises(InputError, match="give another --out"), recorded([out], "chains"):
+        raise AssertionError
+    with pytest.raises(ZeroDivisionError), recorded([out, other], "review"):
+        raise ZeroDivisionError
+    other.write_text("mine")
+    with pytest.raises(InputError, match=r"out\.json: this file would be"):
+        recorded([out, other], "review").__enter__()
+    other.write_text("")  # as `mktemp` makes it
+    with recorded([out, other], "review"):
+        pass
+
+
+def test_a_killed_command_replaces_what_it_was_writing(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    killed = recorded([out], "chains")
+    killed.__enter__()
+    out.write_text("a part")
+    with recorded([out], "chains"):
+        out.write_text("all")
+    out.write_text("mine")
+    with pytest.raises(InputError), recorded([out], "chains"):
+        raise AssertionError
+
+
+def test_a_command_that_stopped_while_it_wrote_may_be_repeated(tmp_path: Path) -> None:
+    out = tmp_path / "scores.json"
+    stopped = recorded([out], "classifier")
+    stopped.__enter__()
+    out.write_text("{")
+    assert not stopped.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert refuse_unrecorded([out], "classifier") == {"scores.json": None}
+    with recorded([out], "classifier"):
+        out.write_text("{}")
+    assert refuse_unrecorded([out], "classifier") == {"scores.json": 2}
+    out.unlink()
+    with recorded([out], "chains"):  # the record of another command for a file that is gone
+        out.write_text("")

@@ -10,6 +10,7 @@ from relgen.data import overlap
 from relgen.data.overlap import OverlapIndex, context_words, jaccard, word_set
 from relgen.data.samples import Entity, Sample
 from tests import tiny
+from tests.tiny.languages import LANGUAGES, corpus
 
 
 def test_context_words_leave_the_entities_out() -> None:
@@ -27,6 +28,20 @@ def test_jaccard() -> None:
     assert jaccard(frozenset("abc"), frozenset("bcd")) == 0.5
     assert jaccard(frozenset(), frozenset()) == 1.0
     assert jaccard(frozenset(), frozenset("a")) == 0.0
+
+
+def test_letters_and_pairs_count_where_there_are_no_spaces() -> None:
+    assert word_set("生まれた 12") == {"生", "ま", "れ", "た", "まれ", "れた", "12"}
+    assert word_set("เกิดที่") == {"เ", "กิ", "ด", "ที่", "เกิ", "กิด", "ดที่"}
+    assert word_set("生在") == {"生", "在"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_long_texts_about_other_things_overlap_little(language: str) -> None:
+    """Of 150 to 350 characters; of the letters alone, the Thai ones share 0.7."""
+    texts = [sample.text for sample in corpus(language)]
+    births, jobs = word_set(" ".join(texts[:5])), word_set(" ".join(texts[5:]))
+    assert jaccard(births, jobs) < 0.36
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 1.0])
@@ -81,6 +96,16 @@ def test_most_sets_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overlap, "jaccard", lambda *pair: compared.append(pair) or jaccard(*pair))
     assert not any(index.has_near(query) for query in sets[2_000:])
     assert len(compared) < 100
+
+
+def test_most_thai_texts_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(3)
+    letters = [letter + mark for letter in "นรกทมวสคดลยบ" for mark in ("", "ิ", "่")]
+    sets = [word_set("".join(rng.choices(letters, k=60))) for _ in range(1_050)]
+    index, compared = OverlapIndex(0.7, sets[:1_000]), []
+    monkeypatch.setattr(overlap, "jaccard", lambda *pair: compared.append(pair) or jaccard(*pair))
+    assert not any(index.has_near(query) for query in sets[1_000:])
+    assert len(compared) < 50
 
 
 def test_many_copies_are_no_trouble() -> None:

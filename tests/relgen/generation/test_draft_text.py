@@ -59,6 +59,9 @@ MARKS = (
         "A: ",
     ),
     *("例1：", "예시 1) ", "Exemplo 1: ", "مثال 1: ", "דוגמה 1: ", "उदाहरण 1: ", "ตัวอย่างที่ 1: "),
+    *("Example one: ", "Sample three: ", "First sentence: ", "1/ ", "12/ ", "**Example one:** "),
+    *("Sentence: ", "Satz: ", "Phrase : ", "Предложение: ", "Πρόταση: ", "جملة: ", "משפט: "),
+    *("वाक्य: ", "বাক্য: ", "ประโยค: ", "例句：", "例文：", "例文一：", "문장: "),
     *("উদাহরণ ১: ", "Παράδειγμα 1: ", "Пример 1: ", "Voorbeeld 1: ", "Sentence: 1. "),
 )
 BEGINNINGS = (
@@ -75,6 +78,7 @@ BEGINNINGS = (
     ),
 )
 DOUBTFUL = (
+    *("Example number: ", "Zweiter Satz: ", "Пример первый: ", "The answer is: "),
     *("the doctor said: ", "pH: ", "place of birth: ", "Satz 3. ", "例文1. ", "I. ", "II. ", "A. "),
     "At 5 - ",
 )
