@@ -68,7 +68,7 @@ def test_sentences_to_label_next(files: dict[str, Path], tmp_path: Path) -> None
     assert not any({"scores", "provenance"} & set(row) for row in rows)
     # half of the choice, of a third of the sentences
     assert [row["guess"] for row in rows].count("place") >= 3
-    assert sorted(path.name for path in tmp_path.glob(".*")) == []
+    assert [path.name for path in tmp_path.glob(".*")] == [f".{out.name}.written"]
 
 
 def test_suggestions_are_labelled_and_become_training_data(
@@ -128,13 +128,14 @@ def test_no_wrong_label_is_no_table(files: dict[str, Path], tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["none.csv", "none.jsonl"])
 def test_only_suggestions_are_replaced(name: str, files: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / name
-    out.write_text('[["mine"]]\n')
-    with pytest.raises(InputError, match="`relgen suggest` has not written it"):
-        do(files, errors=True, out=out, force=True)
-    assert out.read_text() == '[["mine"]]\n'
-    out.write_text("text,guess\n" if name == "none.csv" else '{"guess": "a"}\n')
-    assert do(files, errors=True, out=out, force=True)["rows"] == []
-    assert "a" not in out.read_text(encoding="utf-8-sig").removeprefix("text,guess")
+    for mine in ("notes\n", "text,guess\n", '{"guess": "a"}\n'):
+        out.write_text(mine)
+        with pytest.raises(InputError, match="`relgen suggest` has not written it"):
+            do(files, errors=True, out=out, force=True)
+        assert out.read_text() == mine
+    out.unlink()
+    for _ in range(2):
+        assert do(files, errors=True, out=out, force=True)["rows"] == []
 
 
 @pytest.mark.parametrize(

@@ -284,7 +284,9 @@ def test_a_failed_conversion_leaves_the_old_file(tmp_path, semeval, capsys):
     with pytest.raises(InputError, match=r"TRAIN_FILE\.TXT:5: .*'junk'"):
         run("convert", "--format", "semeval", semeval, "--out", out)
     assert out.read_bytes() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["TRAIN_FILE.TXT", "s.jsonl"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        *(".s.jsonl.written", "TRAIN_FILE.TXT", "s.jsonl")
+    ]
     run("convert", "--format", "semeval", semeval, "--out", out, "--skip-bad")
     assert "1 malformed record left out, the first:" in capsys.readouterr().out
 
