@@ -30,6 +30,7 @@ from relgen.common import (
 from relgen.generation import GenerationSettings, ServerSettings
 
 _OF_GENERATING = ("adapter", "mode", "diverse", "seed", "half", "half_seed", "shard")
+_WAYS = ("obo", "aao", "xu2023")
 _OF_TRAINING = ("out", "tensorboard", "resume", "force", "estimate", "ckpt_path")
 _SET = {
     "dpo": {
@@ -110,6 +111,10 @@ def gathered(content: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]
     a key that the experiment sets itself, or one that generating does not have or cannot use.
     """
     made = dict(content)
+    if content.get("dtype") == "int8":
+        remedy = "give it where a model is only read: generator.dtype, label.dtype"
+        problem = "not for models that are tuned"
+        raise InputError(problem, field="dtype", value="int8", remedy=remedy)
     if isinstance(generator := content.get("generator"), Mapping):
         made["generator"] = _of_generator(generator, own)
     if isinstance(dpo := content.get("dpo"), Mapping):
@@ -126,6 +131,8 @@ def gathered(content: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]
 
 def _of_generator(given: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
     hints = typing.get_type_hints(GenerationSettings)
+    for way in _WAYS:
+        _require_name(given.get(way), way)
     changes = {key: value for key, value in given.items() if key not in own}
     for key, value in changes.items():
         where = f"generator.{key}"
@@ -145,6 +152,17 @@ def _of_generator(given: Mapping[str, Any], own: Collection[str]) -> dict[str, A
             ) from None
     kept = {key: value for key, value in given.items() if key in own}
     return {**kept, **({"changes": changes} if changes else {})}
+
+
+def _require_name(given: Any, way: str) -> None:
+    """Raise InputError for a preset of generating that is given with keys of its own."""
+    if isinstance(given, Mapping):
+        keys = {way: f"generate/smollm2_{way}"} | dict(given)
+        keys[way] = keys.pop("preset", keys[way])
+        example = ", ".join(f"{key}: {_word(value)}" for key, value in keys.items())
+        remedy = f"give other keys beside it, for all ways: generator: {{{example}}}"
+        problem = "must be a preset or a path"
+        raise InputError(problem, field=f"generator.{way}", value=given, remedy=remedy)
 
 
 def _of_preset(given: Mapping[str, Any], where: str, kind: str) -> dict[str, Any]:

@@ -88,6 +88,12 @@ def test_a_change_lies_where_the_file_has_its_key() -> None:
             "'generator.temperature': must be a number of at ",
         ),
         ("generator: {top_p: 2}", "'generator.top_p': must be "),
+        (
+            "generator: {obo: {preset: my.yaml, top_p: 0.7}}",
+            "'generator.obo': must be a preset or a path (got {'preset': 'my.yaml', 'top_p': 0.7});"
+            " give other keys beside it, for all ways: generator: {obo: my.yaml, top_p: 0.7}",
+        ),
+        ("dtype: int8", "'dtype': not for models that are tuned (got 'int8'); give it where a "),
         ("generator: {seed: 2}", "'generator.seed': is set by the arms and seeds; remove it"),
         ("generator: {server: {base_url: x}}", "'generator.server.base_url': is not a server's"),
         (
