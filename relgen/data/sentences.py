@@ -10,10 +10,15 @@ import regex
 
 from relgen.data.samples import Entity
 
-# what ends a sentence, with closing marks, before a space and what may begin the next one
+# what ends a sentence, with closing marks; after a full stop and the like, a space must follow
 _END = regex.compile(
-    r"[.!?…]+[\p{Pe}\p{Pf}\"']*(?=\s+[\p{Ps}\p{Pi}\"'¿¡]*[\p{Lu}\p{Lt}\p{Lo}\p{N}])"
-    r"|[。！？｡؟।]+[\p{Pe}\p{Pf}]*|\n+"
+    r"(?P<point>[.!?…]+[\p{Pe}\p{Pf}\"']*)(?=\s+\S)|[。！？｡؟।]+[\p{Pe}\p{Pf}]*|\n+"
+)
+# what may begin the next sentence there: no small letter, but for names such as p53 and β-catenin
+_BEGIN = regex.compile(
+    r"\s+[\p{Ps}\p{Pi}\"'¿¡]*"
+    r"([\p{Lu}\p{Lt}\p{Lo}\p{N}]|\p{Ll}+-?[\p{Lu}\p{N}]|[\p{Ll}&&\p{Greek}]-\p{L})?",
+    regex.VERSION1,
 )
 # a point behind an initial or a title ends no sentence
 _ABBREVIATED = regex.compile(
@@ -25,16 +30,20 @@ _ABBREVIATED = regex.compile(
 def sentence_spans(text: str, entities: Sequence[Entity] = ()) -> list[tuple[int, int]]:
     """Return where a text's sentences are, without the white space around them.
 
-    No sentence ends inside an entity.
+    No sentence ends inside an entity, and any entity may begin one.
     """
     entities = sorted(entities, key=lambda entity: entity.start)
     starts = [entity.start for entity in entities]
+    beginnings = set(starts)
     furthest = list(accumulate((entity.end for entity in entities), max))
     spans, start = [], 0
     for match in _END.finditer(text):
         end = match.end()
         before = bisect_left(starts, end)  # the entities that begin before this end
         if before and furthest[before - 1] > end:
+            continue
+        following = _BEGIN.match(text, end) if match["point"] else None
+        if following and not following[1] and following.end() not in beginnings:
             continue
         if _ABBREVIATED.search(text, max(0, end - 12), end):
             continue

@@ -6,7 +6,7 @@ Prodigy's `meta` as `relgen_id`, and as a record's `id` in Argilla.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from relgen.common import (
     write_text,
 )
 from relgen.data import UNLABELLED, Entity, RelationSchema, Sample, word_spans
-from relgen.data.corpora import in_utf16
 from relgen.review.options import Tool
 from relgen.review.order import in_review_order
 
@@ -58,33 +57,30 @@ def _export(
     tool: Tool, chosen: Sequence[Sample], schema: RelationSchema, out: Path, *, force: bool
 ) -> str:
     """Write the tasks, and return what to say."""
-    said = f"{counted(len(chosen), 'task')} -> {out}"
+    fits, unlike = _SHOWN.get(tool, (None, ""))
+    shown = [sample for sample in chosen if fits is None or fits(sample)]
+    said = f"{counted(len(shown), 'task')} -> {out}"
     if tool == "label-studio":
-        write_json(out, [label_studio_task(one) for one in chosen], replace=force)
+        write_json(out, [label_studio_task(one) for one in shown], replace=force)
         config = out.with_suffix(".xml")
-        write_text(config, label_studio_config(chosen, schema), replace=force)
+        write_text(config, label_studio_config(shown, schema), replace=force)
         said += f"; labelling configuration -> {config}"
     elif tool == "prodigy":
-        apart = [sample for sample in chosen if not sample.overlapping]
-        write_jsonl(out, (prodigy_task(sample) for sample in apart), replace=force)
-        said = f"{counted(len(apart), 'task')} -> {out}"
-        if len(apart) < len(chosen):
-            said += (
-                f"; {len(chosen) - len(apart)} with overlapping entities, which Prodigy cannot "
-                "show, left out"
-            )
+        write_jsonl(out, map(prodigy_task, shown), replace=force)
     else:
-        write_json(out, [argilla_record(sample) for sample in chosen], replace=force)
+        write_json(out, [argilla_record(sample) for sample in shown], replace=force)
+    if len(shown) < len(chosen):
+        said += f"; {len(chosen) - len(shown)} {unlike}, left out"
     return said
 
 
 def label_studio_task(sample: Sample) -> dict[str, Any]:
-    """Return a task with its prediction; offsets count UTF-16 units, as Label Studio does."""
+    """Return a task with its prediction; offsets count characters, as Label Studio does."""
 
     def region(role: str, entity: Entity) -> dict[str, Any]:
-        start, end = in_utf16(sample.text, entity)
-        mention = sample.text[entity.start : entity.end]
-        value = {"start": start, "end": end, "text": mention, "labels": [entity.type or UNTYPED]}
+        start, end = entity.start, entity.end
+        labels = [entity.type or UNTYPED]
+        value = {"start": start, "end": end, "text": sample.text[start:end], "labels": labels}
         where = {"from_name": "entities", "to_name": "text", "type": "labels"}
         return {"id": role, **where, "value": value}
 
@@ -184,6 +180,22 @@ def _tokens(sample: Sample) -> list[dict[str, Any]]:
             )
             start = stop
     return tokens
+
+
+def _one_unit_each(sample: Sample) -> bool:
+    """Return whether each character is one UTF-16 unit, which Argilla's page counts."""
+    return max(sample.text) <= "\uffff"
+
+
+def _apart(sample: Sample) -> bool:
+    return not sample.overlapping
+
+
+_SHOWN: dict[Tool, tuple[Callable[[Sample], bool], str]] = {
+    "prodigy": (_apart, "with overlapping entities, which Prodigy cannot show"),
+    "argilla": (_one_unit_each, "with emoji or the like, which Argilla counts as two characters"),
+}
+"""The tools that cannot show every sample: a test of one, and what is said of the others."""
 
 
 def _score(sample: Sample) -> float | None:

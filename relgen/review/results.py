@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from relgen.common import InputError, decode_json, read_json, read_lines
 from relgen.data import Entity, RecordChecks, Sample
-from relgen.data.corpora import FORMATS, ReadOptions, malformed
+from relgen.data.corpora import FORMATS, ReadOptions, in_characters, malformed
 from relgen.review.decisions import ConflictError, Decision
 from relgen.review.exports import REJECT, UNTYPED
 from relgen.review.options import Tool
@@ -123,8 +123,13 @@ def _decided(tool: Tool, records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _argilla(
     records: Sequence[Mapping[str, Any]], path: Path
 ) -> Iterator[tuple[str, list[Sample]]]:
-    """Yield the answered records; the first answer to each question counts."""
+    """Yield the completed records; the first answer to each question counts.
+
+    Of others, whose answers are drafts or discarded, the export does not say which.
+    """
     for record in records:
+        if record.get("status", "completed") != "completed":
+            continue
         name, text = str(record.get("id")), (record.get("fields") or {}).get("text")
         answers = {
             question: given[0]["value"]
@@ -140,8 +145,17 @@ def _argilla(
         if not isinstance(text, str) or spans.keys() != {"head", "tail"}:
             problem = "needs a text, a head and a tail"
             raise InputError(problem, path=path, field=name, value=sorted(spans))
-        head, tail = (Entity(spans[r]["start"], spans[r]["end"]) for r in ("head", "tail"))
+        head, tail = (_argilla_entity(text, spans[role]) for role in ("head", "tail"))
         yield name, [Sample(name, text, head, tail, answers["relation"])]
+
+
+def _argilla_entity(text: str, span: Mapping[str, Any]) -> Entity:
+    """Return an entity that was marked in Argilla's page, which counts UTF-16 units."""
+    place = in_characters(text, "utf16", span["start"], span["end"])
+    if place is None:
+        value = [span["start"], span["end"]]
+        raise InputError("no place of the text in UTF-16 units", field=span["label"], value=value)
+    return Entity(*place)
 
 
 def _chosen(original: Sample, found: Sequence[Sample]) -> tuple[Sample | None, list[Sample]]:

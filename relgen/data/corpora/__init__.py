@@ -104,7 +104,7 @@ FORMATS: dict[str, Format] = {
     "klue": Format(tables.reader("json", _KLUE), "KLUE-RE, as an array or lines"),
     "labelstudio": Format(label_studio.read, "Label Studio's export as JSON"),
     "prodigy": Format(prodigy.read, "Prodigy's lines of rel.manual"),
-    "doccano": Format(doccano.read, "doccano's JSONL(relation)"),
+    "doccano": Format(doccano.read, "doccano's JSONL, with relations"),
     "brat": Format(brat.read, "brat's .txt and .ann files: a folder, or one .ann"),
     "docbin": Format(docbin.read, "spaCy's .spacy, with relations in doc._.rel"),
     "webanno": Format(webanno.read, "INCEpTION's WebAnno TSV 3: a file or a folder"),
@@ -117,8 +117,11 @@ FORMATS: dict[str, Format] = {
     ),
     "drugprot": Format(drugprot.read, "the folder of DrugProt's or ChemProt's tables"),
 }
-COLUMNS = ("csv", "tsv", "xlsx", "parquet", "json", "hub", "deepke", "klue")
-"""The formats whose columns `--columns` names."""
+COLUMNS = (
+    *("csv", "tsv", "xlsx", "parquet", "json", "hub", "deepke", "klue"),
+    *("labelstudio", "prodigy", "doccano"),
+)
+"""The formats whose columns or fields `--columns` names."""
 DOCUMENTS = (
     *("labelstudio", "prodigy", "doccano", "brat", "docbin", "webanno", "spert", "dygie", "bioc"),
     *("pubtator", "drugprot"),

@@ -1,4 +1,4 @@
-"""doccano's JSON lines with relations (`JSONL(relation)`).
+"""doccano's JSONL of a project with relation labelling (older versions: `JSONL(relation)`).
 
 {"id": 1, "text": "…", "entities": [{"id": 10, "label": "ORG", "start_offset": 0,
  "end_offset": 10}, …], "relations": [{"id": 5, "from_id": 10, "to_id": 11, "type": "…"}]}
@@ -19,7 +19,7 @@ def _parse(
     record: Mapping[str, Any], name: str, place: int | str, checks: RecordChecks
 ) -> Document:
     if not isinstance(record.get("entities"), list):
-        remedy = "export as JSONL(relation)"
+        remedy = "export as JSONL, from a project with 'Use relation labeling'"
         raise InputError("no entities and relations", value=sorted(record), remedy=remedy)
     mentions = {
         each.get("id"): Mention(

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, groupby, product
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from relgen.common import InputError
+from relgen.common import InputError, suggestion
 from relgen.data.corpora.reading import Reader, ReadOptions, json_records, malformed
 from relgen.data.corpora.units import entity_at
 from relgen.data.samples import Entity, Sample
@@ -51,6 +51,7 @@ class Document:
         sentences: where its sentences are; by default they are looked for.
         entities: those that were asked for so far, in characters.
         related: the keys of all pairs of annotated relations, also of those that are no `links`.
+        group: what its samples belong to; by default the document itself.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Document:
     sentences: Sequence[tuple[int, int]] | None = None
     entities: dict[Any, Entity] = field(default_factory=dict)
     related: Collection[tuple[Any, Any]] = ()
+    group: str | None = None
 
     def entity(self, key: Hashable, checks: RecordChecks, options: ReadOptions) -> Entity:
         """Return the entity of a key, in characters of the text."""
@@ -85,20 +87,52 @@ Parse = Callable[[Mapping[str, Any], str, int | str, RecordChecks], Document | N
 
 
 def json_reader(form: str, parse: Parse) -> Reader:
-    """Return the reader of a format with a JSON object for each document."""
+    """Return the reader of a format with a JSON object for each document.
+
+    The columns `text` and `group` name other fields of a record, of its `data` or of its `meta`.
+    """
 
     def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
-        stem = options.split_name or path.stem
+        stem, columns = options.split_name or path.stem, options.columns or {}
+        if unknown := columns.keys() - {"text", "group"}:
+            remedy = "the formats of annotation tools take text and group"
+            raise InputError("unknown key", field="columns", value=min(unknown), remedy=remedy)
         for place, record in json_records(path):
             document = None
             with checks.record(place), malformed(form):
                 if isinstance(record, InputError):
                     raise record
+                if "text" in columns:
+                    record = _with_text(record, columns["text"])
                 document = parse(record, f"{stem}-{str(place).strip('[]')}", place, checks)
+                if document is not None and "group" in columns:
+                    group = str(_holder(record, columns["group"])[columns["group"]])
+                    document = replace(document, group=group)
             if document is not None:
                 yield from samples(document, checks, options)
 
     return read
+
+
+def _holder(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the record, its `data` or its `meta`, whichever has a field."""
+    holders = [record, record.get("data"), record.get("meta")]
+    named = [each for each in holders if isinstance(each, dict)]
+    for each in named:
+        if each.get(name) is not None:
+            return each
+    available = [key for each in named for key in each]
+    remedy = suggestion(name, available, f"its fields: {', '.join(available)}")
+    raise InputError("no such field", field="columns", value=name, remedy=remedy)
+
+
+def _with_text(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a record whose `text` is another field of it, where the format has its text."""
+    text = _holder(record, name)[name]
+    inside = record.get("data")
+    if isinstance(inside, dict):
+        return {**record, "data": {**inside, "text": text}}
+    return {**record, "text": text}
 
 
 class _Pair(NamedTuple):
@@ -139,7 +173,9 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
                 checks.note("cross sentences; the text holds all from one to the other", pair.place)
             head, tail = pair.head.counted_from(begin), pair.tail.counted_from(begin)
             name, text = f"{document.name}-{number}", document.text[begin:end]
-            sample = Sample(name, text, head, tail, pair.label, group=document.name)
+            sample = Sample(
+                name, text, head, tail, pair.label, group=document.group or document.name
+            )
             if checks.passes(name, pair.place):
                 yield sample
 

@@ -69,7 +69,7 @@ def _text(data: Mapping[str, Any]) -> str:
     texts = [value for value in data.values() if isinstance(value, str)]
     text = data.get("text", texts[0] if len(texts) == 1 else None)
     if not isinstance(text, str):
-        remedy = "name the task's text `text`"
+        remedy = "name it: --columns text=…"
         raise InputError(
             "which of these is the text?", field="data", value=list(data), remedy=remedy
         )

@@ -59,9 +59,11 @@ def malformed(form: str) -> Iterator[None]:
 def json_records(path: Path) -> list[tuple[int | str, Mapping[str, Any] | InputError]]:
     """Return the objects of an array, or of the lines of a file, each with its place.
 
-    What is no object comes as the error to raise.
+    One object may also stand over several lines. What is no object comes as the error to raise.
     """
     lines = [(n, line) for n, line in enumerate(read_lines(path), start=1) if line.strip()]
+    if lines and lines[0][1].strip() == "{":
+        return [("[1]", _object(read_json(path)))]
     if lines and lines[0][1].lstrip().startswith("["):
         return [(f"[{n}]", _object(row)) for n, row in enumerate(read_json(path), start=1)]
     return [(number, _decoded(line)) for number, line in lines]

@@ -24,6 +24,16 @@ from relgen.data.sentences import sentence_spans
         ),
         ("A line\n  another  \n\n", ["A line", "another"]),
         ("これは文です。「次」。", ["これは文です。", "「次」。"]),
+        (
+            "It binds IL-1. p53 does not, vs. mTOR. β-catenin (e.g. miR-21) does. (c-FMS too.)",
+            [
+                "It binds IL-1.",
+                "p53 does not, vs. mTOR.",
+                "β-catenin (e.g. miR-21) does.",
+                "(c-FMS too.)",
+            ],
+        ),
+        ("Of Acme corp. in Bern.", ["Of Acme corp. in Bern."]),
         ("Costs 3.5 or v1.2. 'Yes.'", ["Costs 3.5 or v1.2.", "'Yes.'"]),
     ],
 )
@@ -36,11 +46,17 @@ def test_sentences(text: str, sentences: list[str] | None) -> None:
     assert found == (expected[text[0]] if sentences is None else sentences)
 
 
+def test_an_entity_may_begin_a_sentence() -> None:
+    text = "It acts on cells. (insulin binds it."
+    assert sentence_spans(text) == [(0, 36)]
+    assert sentence_spans(text, [Entity(19, 26)]) == [(0, 17), (18, 36)]
+
+
 def test_no_sentence_ends_inside_an_entity() -> None:
     text = "They met at Yahoo! Inc. in May."
     assert len(sentence_spans(text)) == 2
     assert sentence_spans(text, [Entity(12, 23)]) == [(0, 31)]
     # of nested ones, the outer one counts, in any order
-    entities = [Entity(24, 30), Entity(12, 16), Entity(5, 23), Entity(12, 18)]
+    entities = [Entity(27, 30), Entity(12, 16), Entity(5, 23), Entity(12, 18)]
     assert sentence_spans(text, entities) == [(0, 31)]
     assert sentence_spans(text, [Entity(12, 18), Entity(19, 22)]) == [(0, 18), (19, 31)]

@@ -38,15 +38,15 @@ def test_label_studio() -> None:
                         "from_name": "entities",
                         "to_name": "text",
                         "type": "labels",
-                        # in UTF-16 units
-                        "value": {"start": 3, "end": 7, "text": "Acme", "labels": ["ORG"]},
+                        # in characters, an emoji is one
+                        "value": {"start": 2, "end": 6, "text": "Acme", "labels": ["ORG"]},
                     },
                     {
                         "id": "tail",
                         "from_name": "entities",
                         "to_name": "text",
                         "type": "labels",
-                        "value": {"start": 23, "end": 26, "text": "Ann", "labels": ["PERSON"]},
+                        "value": {"start": 22, "end": 25, "text": "Ann", "labels": ["PERSON"]},
                     },
                     {
                         "type": "relation",
@@ -146,8 +146,9 @@ def test_the_most_uncertain_come_first_and_reviewed_ones_not_at_all(
 ) -> None:
     done = replace(SAMPLES[0], id="done", review={"reviewer": "ann"})
     nested = replace(SAMPLES[3], id="nested", tail=Entity(2, 25))
+    plain = [replace(one, text=one.text.replace("🙂", "“")) for one in SAMPLES]
     out = tmp_path / "tasks.json"
-    export_tasks("argilla", [*SAMPLES, done], SCHEMA, out, [])
+    export_tasks("argilla", [*plain, done, replace(SAMPLES[0], id="emoji")], SCHEMA, out, [])
     assert [row["id"] for row in json.loads(out.read_text())] == [
         "torn",
         "unsure",
@@ -161,7 +162,8 @@ def test_the_most_uncertain_come_first_and_reviewed_ones_not_at_all(
     export_tasks("label-studio", SAMPLES, SCHEMA, out, [], force=True)
     export_tasks("label-studio", SAMPLES, SCHEMA, out, [])  # the same again
     assert capsys.readouterr().out.splitlines() == [
-        f"4 tasks -> {out}",
+        f"4 tasks -> {out}; 1 with emoji or the like, which Argilla counts as two characters, left "
+        "out",
         f"4 tasks -> {tmp_path / 'tasks.jsonl'}; 1 with overlapping entities, which Prodigy cannot "
         "show, left out",
         *[f"4 tasks -> {out}; labelling configuration -> {tmp_path / 'tasks.xml'}"] * 2,

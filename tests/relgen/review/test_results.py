@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from relgen.common.errors import InputError
+from relgen.data.corpora import in_utf16
 from relgen.data.samples import Entity, Sample
 from relgen.review.exports import REJECT, argilla_record, label_studio_task, prodigy_task
 from relgen.review.results import take_over
@@ -43,7 +44,7 @@ def label_studio() -> list[dict[str, Any]]:
         result[2]["labels"] = ["lives_in"]
 
     def entity(result: Any) -> None:
-        result[1]["value"].update(start=30, end=34, text="Bern", labels=["entity"])
+        result[1]["value"].update(start=29, end=33, text="Bern", labels=["entity"])
 
     return [
         annotated(SURE),
@@ -72,8 +73,12 @@ def prodigy() -> list[dict[str, Any]]:
 def argilla() -> list[dict[str, Any]]:
     def answer(sample: Sample, relation: str, *spans: tuple[str, int, int]) -> dict[str, Any]:
         record = argilla_record(sample)
-        named = [{"label": role, "start": start, "end": end} for role, start, end in spans]
-        values = named or record["suggestions"]["entities"]["value"]
+        ends = {"head": sample.head, "tail": sample.tail}
+        own = [(role, entity.start, entity.end) for role, entity in ends.items()]
+        values = []
+        for role, start, end in spans or own:
+            first, last = in_utf16(sample.text, Entity(start, end))
+            values.append({"label": role, "start": first, "end": last})
         record["responses"] = {
             "relation": [{"value": relation, "user_id": "u"}, {"value": "none", "user_id": "v"}],
             "entities": [{"value": values, "user_id": "u"}],
@@ -87,6 +92,7 @@ def argilla() -> list[dict[str, Any]]:
         answer(UNREAD, REJECT),
         answer(LONG, "founded_by", ("head", 30, 33), ("tail", 10, 14)),
         argilla_record(replace(SURE, id="untouched")),
+        answer(replace(SURE, id="draft"), "lives_in") | {"status": "pending"},
     ]
 
 
@@ -134,7 +140,7 @@ def test_what_each_tool_says(
 def test_more_relations_and_sentences_are_samples_of_their_own(tmp_path: Path, capsys: Any) -> None:
     def more(result: Any) -> None:
         where = {"from_name": "entities", "to_name": "text", "type": "labels"}
-        value = {"start": 30, "end": 34, "text": "Bern", "labels": ["entity"]}
+        value = {"start": 29, "end": 33, "text": "Bern", "labels": ["entity"]}
         result.append({"id": "bern", **where, "value": value})
         ends = {"from_id": "tail", "to_id": "bern", "direction": "right"}
         result.insert(2, {"type": "relation", **ends, "labels": ["lives_in"]})
@@ -169,6 +175,12 @@ def _no_tail() -> list[dict[str, Any]]:
     return records
 
 
+def _inside_the_emoji() -> list[dict[str, Any]]:
+    records = argilla()[:1]
+    records[0]["responses"]["entities"][0]["value"][0]["start"] = 1
+    return records
+
+
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
@@ -182,6 +194,7 @@ def _no_tail() -> list[dict[str, Any]]:
         ),
         ([annotated(TORN, lambda r: r[2].update(from_id="no"))], "no such entity"),
         (_no_tail(), "field 'sure': needs a text, a head and a tail"),
+        (_inside_the_emoji(), r"'head': no place of the text in UTF-16 units \(got \[1, 7\]\)"),
         *(
             (
                 [{"id": "a", "fields": {"text": "x"}, "responses": {}} | change],

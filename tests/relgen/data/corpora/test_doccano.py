@@ -1,4 +1,4 @@
-"""doccano's JSONL(relation)."""
+"""doccano's JSONL with relations."""
 
 from __future__ import annotations
 
@@ -35,10 +35,18 @@ def test_an_export(tmp_path: Path) -> None:
     ]
 
 
+def test_fields_for_text_and_group(tmp_path: Path) -> None:
+    path = tmp_path / "admin.jsonl"
+    record = {**RECORD, "text": "", "sentence": TEXT, "page": "p1"}
+    path.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    (sample,) = READ(path, columns={"text": "sentence", "group": "page"})
+    assert (sample.text, sample.group) == (TEXT, "p1")
+
+
 def test_an_export_without_relations(tmp_path: Path) -> None:
     path = tmp_path / "admin.jsonl"
     path.write_text(json.dumps({"id": 1, "text": TEXT, "label": [[0, 10, "ORG"]]}) + "\n")
-    with pytest.raises(InputError, match=r"admin.jsonl:1: .*export as JSONL\(relation\)"):
+    with pytest.raises(InputError, match=r"admin.jsonl:1: .*export as JSONL, from a project with"):
         list(READ(path))
 
 

@@ -97,6 +97,20 @@ def test_several_annotations_and_cancelled_ones(tmp_path: Path) -> None:
     ]
 
 
+def test_fields_for_text_and_group(tmp_path: Path) -> None:
+    task = _task(_relation()) | {"meta": {"paper": 12}}
+    task["data"] = {"title": "A press", "sentence": TEXT}
+    path = _write(tmp_path, task)
+    (sample,) = READ(path, columns={"text": "sentence", "group": "paper"})
+    assert (sample.text, sample.group) == (TEXT, "12")
+    (sample,) = READ(path, columns={"text": "sentence", "group": "title"})
+    assert (sample.id, sample.group) == ("project-7-1", "A press")
+    with pytest.raises(InputError, match=r"no such field \(got 'titel'\); did you mean 'title'"):
+        list(READ(path, columns={"text": "sentence", "group": "titel"}))
+    with pytest.raises(InputError, match=r"unknown key \(got 'head'\).* take text and group"):
+        list(READ(path, columns={"head": "title"}))
+
+
 def test_offsets_that_browsers_count(tmp_path: Path) -> None:
     task = _task(_relation())
     task["data"]["text"] = f"😀 {TEXT}"
