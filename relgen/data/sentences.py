@@ -34,7 +34,7 @@ def sentence_spans(text: str, entities: Sequence[Entity] = ()) -> list[tuple[int
     """
     entities = sorted(entities, key=lambda entity: entity.start)
     starts = [entity.start for entity in entities]
-    beginnings = set(starts)
+    beginnings, ends = set(starts), {entity.end for entity in entities}
     furthest = list(accumulate((entity.end for entity in entities), max))
     spans, start = [], 0
     for match in _END.finditer(text):
@@ -45,7 +45,7 @@ def sentence_spans(text: str, entities: Sequence[Entity] = ()) -> list[tuple[int
         following = _BEGIN.match(text, end) if match["point"] else None
         if following and not following[1] and following.end() not in beginnings:
             continue
-        if _ABBREVIATED.search(text, max(0, end - 12), end):
+        if match.start() not in ends and _ABBREVIATED.search(text, max(0, end - 12), end):
             continue
         spans.append((start, end))
         start = end

@@ -52,6 +52,13 @@ def test_an_entity_may_begin_a_sentence() -> None:
     assert sentence_spans(text, [Entity(19, 26)]) == [(0, 17), (18, 36)]
 
 
+def test_an_entity_that_ends_with_a_letter_may_end_a_sentence() -> None:
+    text = "It is cathepsin K. It binds."
+    assert sentence_spans(text) == [(0, 28)]
+    assert sentence_spans(text, [Entity(6, 17)]) == [(0, 18), (19, 28)]
+    assert sentence_spans(text, [Entity(6, 15)]) == [(0, 28)]
+
+
 def test_no_sentence_ends_inside_an_entity() -> None:
     text = "They met at Yahoo! Inc. in May."
     assert len(sentence_spans(text)) == 2
