@@ -261,7 +261,10 @@ def _conversion(path: Path, begin: bytes) -> str:
             return f"this is no text but {what}"
     found = next((name for name, shape in _WIDE.items() if re.match(shape, begin, re.DOTALL)), None)
     line = f"iconv -f {found or 'ENCODING'} -t utf-8 {path.name} > NEW"
-    return f"convert it: {line}" + ("" if found else f" (file -i {path.name} guesses the encoding)")
+    hints = [] if found else [f"file -i {path.name} guesses the encoding"]
+    if path.suffix.lower() == ".csv":
+        hints.append("in Excel, save as CSV UTF-8")
+    return f"convert it: {line}" + (f" ({'; '.join(hints)})" if hints else "")
 
 
 def is_whole_zip(path: str | Path) -> bool:

@@ -120,6 +120,9 @@ def test_bytes_that_are_not_utf_8_name_line_and_remedy(tmp_path):
     with pytest.raises(InputError, match=r"a\.txt:2: not UTF-8 at byte 3.*iconv -f ENC") as got:
         list(read_lines(path))
     assert got.value.line == 2
+    (tmp_path / "a.csv").write_bytes("schön".encode("cp1252"))
+    with pytest.raises(InputError, match="guesses the encoding; in Excel, save as CSV"):
+        read_text(tmp_path / "a.csv")
 
 
 def test_what_is_no_text_is_named(tmp_path):
