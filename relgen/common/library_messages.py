@@ -21,7 +21,7 @@ NO_GPU = re.compile("CUDA (error|driver)")
 # gloo's and NCCL's when another process of the run is gone
 LOST_PROCESS = re.compile(
     r"Connection (closed by|reset by) peer|gloo.*[Tt]im(ed|e)[ -]?out|Broken pipe|"
-    r"NCCL.*(timeout|aborted)|remote process"
+    r"NCCL.*(timeout|aborted)|remote (process|worker)"
 )
 # Lightning's EarlyStopping for a metric that nothing logs
 NOT_LOGGED = re.compile("is not available. Pass in or modify")

@@ -31,14 +31,14 @@ from torch import distributed
 timeout, leaves = timedelta(seconds=float(sys.argv[2])), sys.argv[3] == "leaves"
 child = os.fork()
 rank = 0 if child else 1
-distributed.init_process_group(
-    "gloo", init_method=f"file://{sys.argv[1]}", rank=rank, world_size=2, timeout=timeout
-)
-if rank == 1:
-    if not leaves:
-        signal.pause()
-    os._exit(0)
 try:
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{sys.argv[1]}", rank=rank, world_size=2, timeout=timeout
+    )
+    if rank == 1:
+        if not leaves:
+            signal.pause()
+        os._exit(0)
     distributed.all_reduce(torch.zeros(1))
 except RuntimeError as error:
     print(error, flush=True)
@@ -87,6 +87,12 @@ def test_no_processes() -> None:
 def test_no_accelerator(accelerator: str) -> None:
     with pytest.raises(MisconfigurationException, match=messages.NO_ACCELERATOR):
         Trainer(accelerator=accelerator, devices=1)
+
+
+def test_another_process_that_leaves_while_they_connect() -> None:
+    # gloo's words for it; when they come depends on which process is faster
+    said = "Gloo connectFullMesh failed with no error: ... caused by a remote worker crashing."
+    assert messages.LOST_PROCESS.search(said)
 
 
 @pytest.mark.processes
