@@ -35,7 +35,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Start a cluster of two machines with one CPU each, beside a head that computes nothing."""
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
     store = {"object_store_memory": 100 * 2**20}
     started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **store})
     for _ in range(2):
@@ -59,7 +59,7 @@ class Killed:
 
     def process(self, process: Process, shard: Shard) -> dict[str, Any]:
         if shard.name.stem == "part-3" and not self.mark.exists():
-            shard.out.with_name(f".{shard.name}.half.tmp").write_text("half")
+            shard.out.with_name(f".{shard.name}.halfdone.tmp").write_text("half")
             self.mark.touch()
             os.kill(os.getppid() if self.machine else os.getpid(), signal.SIGKILL)
             signal.pause()  # until the machine's death is noticed
