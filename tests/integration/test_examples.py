@@ -42,7 +42,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(*command: str | Path, **more: str) -> str:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), **more}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": path, **more}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -194,7 +195,7 @@ def test_the_image_installs_and_runs_what_exists() -> None:
     text = (EXAMPLES / "Dockerfile").read_text(encoding="utf-8")
     (extras,) = re.findall(r'"\.\[(\w+)\]"', text)
     assert extras in PROJECT["optional-dependencies"]
-    copied = re.findall(r"^COPY (?!\$)(.+) \S+$", text, re.MULTILINE)
+    copied = re.findall(r"^COPY (?![$-])(.+) \S+$", text, re.MULTILINE)
     assert all((ROOT / name).exists() for line in copied for name in line.split())
     (words,) = re.findall(r"^ENTRYPOINT \[(.*)\]$", text, re.MULTILINE)
     line = [word.strip(' "') for word in words.split(",")]
