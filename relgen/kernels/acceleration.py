@@ -8,9 +8,6 @@ from typing import Any, Literal
 from torch import nn
 
 from relgen.common import InputError, multiplies_bfloat16
-from relgen.kernels.fused_lora import fused_lora
-from relgen.kernels.fused_mlp import fused_gated
-from relgen.kernels.fused_norm import fused_norm
 from relgen.kernels.int8_linear import int8_linear
 from relgen.kernels.last_layer import narrow
 from relgen.kernels.onednn_linear import decoding_linear, fast_linear
@@ -19,19 +16,6 @@ from relgen.kernels.switch import Kernel, in_use
 Use = Literal["reading", "training", "generation", "classifier"]
 Replacement = Callable[[nn.Module], nn.Module | None]
 """Maps a module to a faster one with the same weights, or to None to keep it."""
-
-# in this order: a later one may replace layers that an earlier one made
-_REPLACEMENTS: dict[Use, dict[Kernel, Replacement]] = {
-    "reading": {"linear": fast_linear},
-    "training": {
-        "linear": fast_linear,
-        "lora": fused_lora,
-        "gated": fused_gated,
-        "norms": fused_norm,
-    },
-    "generation": {"linear": fast_linear, "decoding": decoding_linear},
-    "classifier": {},
-}
 
 
 def accelerate(model: nn.Module, for_: Use, *, int8: bool = False) -> None:
@@ -63,12 +47,33 @@ def accelerate(model: nn.Module, for_: Use, *, int8: bool = False) -> None:
         replace_modules(model, int8_linear)
         if not multiplies_bfloat16():
             model.float()
-    for kernel, replacement in _REPLACEMENTS[for_].items():
+    for kernel, replacement in _replacements(for_).items():
         if in_use(kernel):
             replace_modules(model, replacement)
     if for_ == "classifier":
         encoder: Any = getattr(model, "base_model", model)
         narrow(encoder)
+
+
+def _replacements(use: Use) -> dict[Kernel, Replacement]:
+    """Return functions in order: a later one may replace layers that an earlier one made."""
+    if use == "classifier":
+        return {}
+    if use == "generation":
+        return {"linear": fast_linear, "decoding": decoding_linear}
+    if use == "reading":
+        return {"linear": fast_linear}
+    # here, since PEFT takes a quarter of the time that a classifier needs to start
+    from relgen.kernels.fused_lora import fused_lora
+    from relgen.kernels.fused_mlp import fused_gated
+    from relgen.kernels.fused_norm import fused_norm
+
+    return {
+        "linear": fast_linear,
+        "lora": fused_lora,
+        "gated": fused_gated,
+        "norms": fused_norm,
+    }
 
 
 def replace_modules(model: nn.Module, replacement: Replacement) -> None:

@@ -141,6 +141,18 @@ def test_importing_the_package_is_light():
     assert run.stdout.strip() == "[]"
 
 
+@pytest.mark.processes
+def test_loading_a_classifier_imports_nothing_for_training(folder):
+    program = (
+        "import relgen, sys; relgen.load_classifier(sys.argv[1]); "
+        "print(sorted({'torch', 'peft', 'datasets', 'lightning'} & {*sys.modules}))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, folder], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "['torch']"
+
+
 @pytest.mark.weights
 def test_minilm_is_the_same_after_loading(tmp_path):
     built = EntityMarkerClassifier(SCHEMA)
