@@ -22,6 +22,11 @@ def error_response(
 def answer_input_errors(app: FastAPI, problem: Callable[[Any], str]) -> None:
     """Answer InputErrors, and requests of another form, of which `problem` says what is wrong."""
 
+    # FastAPI's own status and words for bytes that are no text, and for lists in lists in lists
+    @app.exception_handler(400)
+    async def unreadable(request: Request, error: Exception) -> JSONResponse:
+        return error_response(422, "the body is not JSON in UTF-8, or is nested too deeply")
+
     @app.exception_handler(RequestValidationError)
     async def unusable(request: Request, error: RequestValidationError) -> JSONResponse:
         return error_response(422, problem(error.errors()[0]))

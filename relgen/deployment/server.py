@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 from contextlib import suppress
 
 import uvicorn
@@ -45,10 +47,18 @@ def serve(options: ServeOptions) -> None:
     )
     shown = f"[{host}]" if ":" in host else host
     place = f"http://{shown}:{listening.getsockname()[1]}"
-    print(f"serving {options.model} at {place} (Ctrl-C stops)", flush=True)
+    _say(f"serving {options.model} at {place} (Ctrl-C stops)")
     server = uvicorn.Server(config)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else nohup, or a test
         signal.signal(signal.SIGHUP, server.handle_exit)
     with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once all is answered
         server.run(sockets=[listening])
-    print("stopped")
+    _say("stopped")
+
+
+def _say(line: str) -> None:
+    """Print a line; a full disk, where stdout is a file, is no reason to stop or not to start."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -106,6 +106,7 @@ def test_what_curl_sends_is_understood(client: TestClient) -> None:
         ("{", 422, "not JSON: Expecting property name enclosed in double quotes at character 1"),
         ("", 422, "Field required"),
         ("[" * 600, 422, None),
+        (b'{"text": "caf\xe9"}', 422, "the body is not JSON in UTF-8"),
         ("[]", 422, None),
         ({}, 422, "samples: Field required"),
         ({"samples": []}, 422, "field 'samples': a request has 1 to 3 sentences (got 0); send"),
@@ -125,7 +126,7 @@ def test_what_curl_sends_is_understood(client: TestClient) -> None:
 def test_what_cannot_be_used_is_said_in_a_line(
     client: TestClient, body: Any, status: int, detail: str | None
 ) -> None:
-    content = body if isinstance(body, str) else json.dumps(body)
+    content = body if isinstance(body, str | bytes) else json.dumps(body)
     answer = client.post("/predict", content=content)
     assert answer.status_code == status, answer.text
     said = answer.json()["detail"]

@@ -19,7 +19,7 @@ pytest.importorskip("uvicorn", reason="needs the extra serve")
 
 from relgen.common.errors import InputError
 from relgen.deployment.options import ServeOptions
-from relgen.deployment.server import serve
+from relgen.deployment.server import _say, serve
 
 pytestmark = [pytest.mark.compute, pytest.mark.processes]
 BODY = b'{"text": "the storm caused the flood .", "head": "storm", "tail": "flood"}'
@@ -84,3 +84,11 @@ def test_an_address_in_use_is_one_line(folder: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=r"Address already in use .*0 takes a free one"):
             serve(ServeOptions(model=str(folder), port=port))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
+def test_a_full_disk_for_what_it_says_does_not_stop_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        _say("serving")
+        _say("stopped")
