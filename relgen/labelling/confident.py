@@ -2,7 +2,7 @@
 
 Northcutt, Jiang and Chuang 2021, *Confident Learning: Estimating Uncertainty in Dataset Labels*,
 JAIR 70, arXiv 1911.00068; the rule of `find_label_issues(filter_by="confident_learning")` in
-cleanlab.
+cleanlab, which would bring scikit-learn and SciPy for these few lines.
 """
 
 from __future__ import annotations

@@ -130,6 +130,7 @@ def test_a_sentence_of_ones_own(page: Any, made: Session) -> None:
     page.evaluate(MARK, ["head", 3, 7])  # with the space after it
     page.click("text=Add this sentence")
     expect(page.locator("#problem")).to_have_text("Your sentence has no tail and no relation yet.")
+    expect(page.locator("#problem")).to_be_in_viewport()  # the narrow page is scrolled down
     page.evaluate(MARK, ["tail", 16, 20])
     expect(page.locator("#own-facts")).to_have_text("head: Ben · tail: Rome")
     page.select_option("#own-relation", "lives_in")
