@@ -100,9 +100,9 @@ def _reviewed(run: Run) -> str:
     if not (review := run.results.get("reviewed")):
         return ""
     kinds = ", ".join(f"{number} {kind}" for kind, number in review["decisions"].items())
-    said = (
-        f"People reviewed {counted(review['sentences'], 'sentence')} in {review['minutes']} minutes"
-    )
+    said = f"People reviewed {counted(review['sentences'], 'sentence')}"
+    if review["minutes"]:  # not every annotation tool says
+        said += f" in {review['minutes']} minutes"
     brought = [
         f"in {row['than']} it {_change(row['mean'])}"
         for row in run.results.get("against_unreviewed", [])

@@ -31,10 +31,14 @@ _AS_JSON = "export as JSON: Label Studio's JSON, Prodigy's db-out, Argilla's rec
 
 
 class _Found(NamedTuple):
-    """The tasks of a file that somebody has decided on: by id, the samples that are in each."""
+    """The tasks of a file that somebody has decided on: by id, the samples that are in each.
+
+    `seconds` are those of a task, where the tool exports them.
+    """
 
     tool: Tool
     tasks: dict[str, list[Sample]]
+    seconds: dict[str, float]
 
 
 def take_over(path: str | Path, session: Session) -> None:
@@ -45,7 +49,7 @@ def take_over(path: str | Path, session: Session) -> None:
     Raises:
         InputError: the file is of none of the tools, or a decision cannot be used.
     """
-    tool, tasks = _read(Path(path))
+    tool, tasks, seconds = _read(Path(path))
     counts = Counter[str]()
     for name, found in tasks.items():
         try:
@@ -55,7 +59,8 @@ def take_over(path: str | Path, session: Session) -> None:
                 continue
             if original is not None:
                 mine, others = _chosen(original, found)
-                session.decide(_decision(original, mine, tool))
+                taken = seconds.get(name, 0.0)
+                session.decide(replace(_decision(original, mine, tool), seconds=taken))
                 counts["decisions"] += 1
             for sample in others:
                 session.add(replace(sample, review={"reviewer": tool, "decision": "added"}))
@@ -80,8 +85,9 @@ def _read(path: Path) -> _Found:
     try:
         with malformed(tool):
             if tool == "argilla":
-                return _Found(tool, dict(_argilla(records, path)))
-            tasks: dict[str, list[Sample]] = {name: [] for name in _decided(tool, records)}
+                return _Found(tool, dict(_argilla(records, path)), {})
+            seconds = dict(_decided(tool, records))
+            tasks: dict[str, list[Sample]] = {name: [] for name in seconds}
     except InputError as error:
         raise error.at(path=path) from error
     # those that are all rejected give no sample, which is no error here
@@ -95,7 +101,7 @@ def _read(path: Path) -> _Found:
         tasks.setdefault(sample.group or sample.id, []).append(made)
     if checks.problems:
         checks.finish()
-    return _Found(tool, tasks)
+    return _Found(tool, tasks, seconds)
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
@@ -107,17 +113,19 @@ def _records(path: Path) -> list[dict[str, Any]]:
     return list(rows)
 
 
-def _decided(tool: Tool, records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the ids of tasks that somebody has accepted or rejected."""
+def _decided(tool: Tool, records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, float]]:
+    """Yield the ids of tasks that somebody has accepted or rejected, and their known seconds."""
     for record in records:
         if tool == "prodigy":
             name = (record.get("meta") or {}).get("relgen_id")
-            done = record.get("answer") in ("accept", "reject")
+            done, seconds = record.get("answer") in ("accept", "reject"), 0.0
         else:
             name = (record.get("data") or {}).get("relgen_id")
-            done = any(not one.get("was_cancelled") for one in record.get("annotations") or [])
+            each = record.get("annotations") or []
+            done = any(not one.get("was_cancelled") for one in each)
+            seconds = sum(float(one.get("lead_time") or 0) for one in each)
         if name is not None and done:
-            yield str(name)
+            yield str(name), round(seconds, 1)
 
 
 def _argilla(

@@ -119,8 +119,9 @@ def _summarise(
     kinds = ", ".join(f"{number} {kind}" for kind, number in progress["kinds"].items())
     people = ", ".join(f"{name} {number}" for name, number in progress["reviewers"].items())
     print(
-        f"{progress['done']} of {counted(progress['total'], 'sentence')} reviewed in "
-        f"{progress['seconds'] / 60:.1f} minutes" + (f": {kinds} (by {people})" if kinds else "")
+        f"{progress['done']} of {counted(progress['total'], 'sentence')} reviewed"
+        + (f" in {progress['seconds'] / 60:.1f} minutes" if progress["seconds"] else "")
+        + (f": {kinds} (by {people})" if kinds else "")
     )
     if progress["written"]:
         print(f"{progress['written']} written")

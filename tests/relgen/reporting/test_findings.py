@@ -127,6 +127,8 @@ def test_what_a_review_brought(tmp_path: Path) -> None:
         " People reviewed 120 sentences in 16.0 minutes (90 accepted, 30 rejected): in obo_dpo_mix "
         "it gained 2.1 points of micro-F1. The classifier"
     ) in write_report(folder)[1].read_text(encoding="utf-8")
+    write_json(folder / "results.json", results | {"reviewed": review | {"minutes": 0.0}})
+    assert " People reviewed 120 sentences (90 acc" in write_report(folder)[1].read_text("utf-8")
 
 
 def test_relations_with_fewer_shots_are_named(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def label_studio() -> list[dict[str, Any]]:
         result[1]["value"].update(start=29, end=33, text="Bern", labels=["entity"])
 
     return [
-        annotated(SURE),
+        annotated(SURE, lead_time=9.04),
         annotated(TORN, relation),
         annotated(UNSURE, entity),
         annotated(UNREAD, lambda result: result.pop()),
@@ -123,7 +123,9 @@ def test_what_each_tool_says(
     assert capsys.readouterr().out == f"taken over from {path} ({tool}): 5 decisions\n"
     kept, rejected = made.results()
     sure, torn, unsure, long = kept
-    assert sure == replace(SURE, review={"reviewer": tool, "decision": "accepted", "seconds": 0.0})
+    seconds = 9.0 if tool == "label-studio" else 0.0
+    review = {"reviewer": tool, "decision": "accepted", "seconds": seconds}
+    assert sure == replace(SURE, review=review)
     assert (torn.relation, torn.review["decision"]) == ("lives_in", "changed")
     assert (unsure.tail_text, unsure.relation) == ("Bern", "founded_by")
     assert (unsure.head.type, unsure.tail.type) == ("ORG", None)

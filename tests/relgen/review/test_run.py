@@ -162,7 +162,7 @@ def test_tasks_go_out_and_results_come_back(given: Path, capsys: Any) -> None:
     assert (
         capsys.readouterr()
         .out.splitlines()[-2]
-        .startswith("4 of 4 sentences reviewed in 0.0 minutes: 1 accepted, 2 changed, 1 rejected")
+        .startswith("4 of 4 sentences reviewed in 0.1 minutes: 1 accepted, 2 changed, 1 rejected")
     )
     reviewed = read_samples(given.with_name("reviewed.jsonl"))
     assert [one.review["decision"] for one in reviewed] == ["accepted", "changed", "changed"]
