@@ -73,12 +73,11 @@ def refuse_foreign(
     for path in map(Path, paths):
         if not os.path.lexists(path) or path.name in _names(_mark(path.parent, writer)):
             continue
-        if not path.exists() or (own or {}).get(path.name) != path.stat().st_size:
-            raise InputError(
-                f"this file would be overwritten, and `relgen {writer}` has not written it",
-                path=path,
-                remedy=_OTHER_OUT,
-            )
+        noted = (own or {}).get(path.name)
+        if not path.exists() or noted != path.stat().st_size:
+            why = f"`relgen {writer}` has not written it" + (", as it is now" if noted else "")
+            problem = f"this file would be overwritten, and {why}"
+            raise InputError(problem, path=path, remedy=_OTHER_OUT)
 
 
 def refuse_unrecorded(paths: Sequence[str | Path], writer: str) -> dict[str, int | None]:
@@ -190,10 +189,12 @@ def earlier_summary(
         own = own | {stream.name: stream.stat().st_size}
     refuse_foreign([*written, path], writer, own)
     if "hash" in found and not force:
+        # the summary of a folder's only output stays in the way of others
+        place = "--out" if path.stem == main.stem else "folder for --out"
         raise InputError(
             "the output of other settings or inputs is here",
             path=path,
-            remedy="give another --out, or --force to replace it",
+            remedy=f"give another {place}, or --force to replace it",
         )
     return {}
 

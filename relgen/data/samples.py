@@ -340,7 +340,8 @@ def iter_files(
         for sample in iter_samples(path, schema=schema, labelled=labelled):
             if sample.id in seen:
                 problem = f"the id also occurs in {seen[sample.id]}"
-                remedy = "give each sample another id"
+                again = path == seen[sample.id]
+                remedy = "name the file once" if again else "give each sample another id"
                 raise InputError(problem, path=path, field="id", value=sample.id, remedy=remedy)
             seen[sample.id] = path
             yield path, sample

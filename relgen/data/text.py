@@ -46,6 +46,11 @@ _HAN = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
 _LETTERS = rf"[[\p{{L}}\p{{M}}\u200c\u200d]--{_UNSPACED}]+"
 _LETTERS_UNIT = regex.compile(rf"(?V1){_UNSPACED}\p{{M}}*|{_LETTERS}(?:['’-]{_LETTERS})*")
 _INVISIBLE = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
+# East Asian widths, Thai and Lao vowels in one or two characters, the stroke of Arabic
+_ALIKE: dict[int, str | None] = {
+    code: unicodedata.normalize("NFKC", chr(code))
+    for code in (0xE33, 0xEB3, *range(0xFF01, 0xFFEF))
+} | {0x640: None}
 _CHARACTER = regex.compile(r"\X")
 _NON_JOINER = "\u200c"  # joins a suffix to a word in Persian
 _IN_WORD = regex.compile(r"(?<=[\p{L}\p{N}\p{M}\p{Pc}])\B(?=[\p{L}\p{N}\p{M}\p{Pc}])", regex.WORD)
@@ -105,7 +110,7 @@ def compared_words(text: str) -> list[str]:
 
 def _folded(text: str) -> str:
     """Return a text in lower case, in one form of its letters, without invisible characters."""
-    folded = unicodedata.normalize("NFD", text).casefold()
+    folded = unicodedata.normalize("NFD", text.translate(_ALIKE)).casefold()
     return _INVISIBLE.sub("", unicodedata.normalize("NFC", folded))
 
 

@@ -149,7 +149,8 @@ class RecordChecks:
                 problems.append(InputError(more, path=self.path))
             raise problems[0] if len(problems) == 1 else CombinedInputError(problems)
         if not self.read and not (self.may_be_empty and not skipped):
-            problem = f"all {skipped} records are malformed" if skipped else "the file is empty"
+            none = f"no records are in this {'folder' if Path(self.path).is_dir() else 'file'}"
+            problem = f"all {skipped} records are malformed" if skipped else none
             if skipped == 1:
                 problem = "the only record is malformed"
             if self.notes:

@@ -23,7 +23,7 @@ from relgen.data import (
 from relgen.labelling.choice import Row, draw_sentences, sketcher
 from relgen.labelling.fitting import fit, read_labelled
 from relgen.labelling.probe import Probe
-from relgen.labelling.settings import LabelSettings, ReaderSettings
+from relgen.labelling.settings import LEFT_OUT, LabelSettings, ReaderSettings
 from relgen.labelling.states import StateReader
 from relgen.models import find_device, unknown_language
 
@@ -153,7 +153,7 @@ def refuse_none(path: str | Path, left_out: Counter[str], reviewed: Sequence[Sam
     if reviewed:
         problem, remedy = "a person has labelled all samples", "train on them as they are"
         raise InputError(problem, path=path, remedy=remedy)
-    why = ", ".join(f"{reason} {number}" for reason, number in left_out.items() if number)
+    why = ", ".join(f"{number} {LEFT_OUT[reason]}" for reason, number in left_out.items() if number)
     problem, remedy = f"all samples are left out ({why})", "give other sentences"
     raise InputError(problem, path=path, remedy=remedy)
 

@@ -163,7 +163,7 @@ class SuggestOptions(ReaderSettings):
     seed: int = 1
     """Seed of the choice."""
     force: bool = False
-    """Replace the file --out."""
+    """Replace earlier suggestions, if nobody has edited them."""
 
     def __post_init__(self) -> None:
         ReaderSettings.__post_init__(self)

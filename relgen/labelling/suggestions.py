@@ -59,8 +59,8 @@ def suggest(options: SuggestOptions) -> dict[str, Any]:
         stream_state(_log_path(options.out), "suggest")
         refuse_unrecorded([options.out], "suggest")
         if Path(options.out).exists() and not options.force:
-            problem = "this file exists, and may hold labels that were set by hand"
-            raise InputError(problem, path=options.out, remedy="choose another --out, or --force")
+            remedy = "give another --out, or --force to replace them"
+            raise InputError("suggestions are here already", path=options.out, remedy=remedy)
     summary = _errors(options, schema) if options.errors else _sentences(options, schema)
     if options.out is not None:
         table = Path(options.out).suffix.lower() == ".csv"

@@ -97,9 +97,15 @@ def cached_repositories() -> list[str]:
 def absent(name: str, reason: str = "") -> InputError:
     """Return the error for a name that is no model's, or for a folder that lacks files of one."""
     embedded = f"{EMBEDDED_LANGUAGE_MODEL} (language model) or {EMBEDDED_ENCODER} (encoder)"
-    if Path(name).is_dir():
+    if (Path(name) / "adapter_config.json").is_file():
+        problem = "this is an adapter, not a model"
+        remedy = (
+            f"generate takes it as --adapter; or merge it: relgen export {name} --merge --out NEW"
+        )
+    elif Path(name).is_dir():
         lacks = "tokenizer" if (Path(name) / "config.json").is_file() else "config.json"
-        problem, remedy = f"this folder has no {lacks}", "fetch the model again"
+        problem = f"this folder has no {lacks}"
+        remedy = "give the folder with the model's files, or fetch the model again"
     elif _HUB_NAME.fullmatch(name.partition(":")[0]):
         problem = (
             f"no such model: neither embedded, nor a folder, nor in the local Hub cache{reason}"

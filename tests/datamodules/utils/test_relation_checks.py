@@ -36,7 +36,7 @@ def test_an_unknown_relation_is_named_with_its_line(files):
 
 def test_an_empty_file_is_refused(files):
     (files / "human.jsonl").write_text("")
-    with pytest.raises(InputError, match=r"human\.jsonl: the file is empty"):
+    with pytest.raises(InputError, match=r"human\.jsonl: no records are in this file"):
         made(files, give=("human",))
 
 

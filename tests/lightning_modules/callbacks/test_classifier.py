@@ -85,11 +85,9 @@ def test_fit_test_and_predict_by_command_line(files, encoder):
     predicted = [json.loads(line) for line in (out / "predictions.jsonl").open()]
     others = f"--data.predict={files / 'human.jsonl'}"
     with pytest.raises(InputError, match="the predictions behind"):
-        command("predict", checkpoint, others, "--force")
+        command("predict", checkpoint, others)
     assert [json.loads(line) for line in (out / "predictions.jsonl").open()] == predicted
-    command(
-        "predict", checkpoint, others, "--force", f"--trainer.default_root_dir={files / 'other'}"
-    )
+    command("predict", checkpoint, others, f"--trainer.default_root_dir={files / 'other'}")
     assert len((files / "other" / "predictions.jsonl").read_text().splitlines()) == 33
 
     loaded = relgen.load_classifier(out / "model")

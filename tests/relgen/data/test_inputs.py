@@ -45,7 +45,7 @@ def test_a_pipe_is_not_read_and_an_empty_file_may_stand_beside_others(tmp_path: 
     check(inputs.LabelledFile, tmp_path / "pipe", schema=None)
     check(inputs.SamplesFile, tmp_path / "pipe")
     check(inputs.SamplesFile, tmp_path / "empty.jsonl")
-    with pytest.raises(InputError, match="the file is empty"):
+    with pytest.raises(InputError, match="no records are in this file"):
         check(inputs.LabelledFile, tmp_path / "empty.jsonl", schema=None)
 
 

@@ -194,7 +194,7 @@ def test_an_id_that_stands_twice(tmp_path):
 def test_an_empty_file(tmp_path, content):
     path = tmp_path / "s.jsonl"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"s\.jsonl: the file is empty; give a file"):
+    with pytest.raises(InputError, match=r"s\.jsonl: no records are in this file; give a file"):
         read_samples(path)
 
 

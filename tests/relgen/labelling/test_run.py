@@ -140,7 +140,10 @@ def test_other_settings_do_not_go_on_from_what_was_begun(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: f["b"].write_text(f["a"].read_text()), r"the id also occurs in .*a\.jsonl"),
+        (
+            lambda f: f["b"].write_text(f["a"].read_text()),
+            r"the id also occurs in .*a\.jsonl .*give each sample another id",
+        ),
         (lambda f: f["train"].write_text(f["a"].read_text()), "at least two relations"),
         (lambda f: f["a"].unlink(), "no such file"),
         (lambda f: [f[x].write_text("") for x in "ab"], "no draft was accepted"),
@@ -267,13 +270,13 @@ def test_relations_can_be_ignored_and_need_not_be_known(
     summary = label_with(Words(), ignore, out=tmp_path / "out.jsonl", **ask)
     assert (summary["samples"], summary["given_micro_f1"]) == (1, None)
     (tmp_path / "other.jsonl").write_text("")
-    with pytest.raises(InputError, match="the file is empty"):
+    with pytest.raises(InputError, match="no records are in this file"):
         label_with(Words(), ignore, out=tmp_path / "out2.jsonl", **ask)
 
 
 def test_nothing_left_says_why(files: dict[str, Path], tmp_path: Path) -> None:
     ask = {"train": files["train"], "schema": files["s"], "generated": [files["train"]]}
-    with pytest.raises(InputError, match=r"all samples are left out \(labelled 12\)"):
+    with pytest.raises(InputError, match=r"all samples are left out \(12 labelled already\)"):
         label_with(Words(), LabelSettings(ignore_relations=True), out=tmp_path / "out.jsonl", **ask)
 
 

@@ -148,7 +148,7 @@ def test_only_suggestions_are_replaced(name: str, files: dict[str, Path], tmp_pa
             {"unlabelled": "a", "out": "b"},
             "has not written it; give another --out",
         ),
-        ({"unlabelled": "train", "number": 3}, r"all samples are left out \(labelled 12\)"),
+        ({"unlabelled": "train", "number": 3}, r"all samples are left out \(12 labelled already\)"),
         ({"errors": True, "train": "a"}, "at least two relations"),
     ],
 )

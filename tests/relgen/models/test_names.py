@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.models.names import cached_repositories, embedded_file, refuse_unknown
+from relgen.models.names import absent, cached_repositories, embedded_file, refuse_unknown
 
 META = "huggingface_hub.get_hf_file_metadata"
 
@@ -52,6 +52,12 @@ def test_names_that_are_here_need_no_network(cache: Path) -> None:
 def test_other_names_are_refused_with_the_nearest(cache: Path, name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         refuse_unknown(name)
+
+
+def test_an_adapter_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(InputError, match=rf"--adapter; .* relgen export {tmp_path} --merge"):
+        raise absent(str(tmp_path))
 
 
 def test_the_hub_is_asked_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

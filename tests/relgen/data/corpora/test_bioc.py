@@ -103,7 +103,7 @@ def test_related_pairs_are_not_negative(
     ("content", "message"),
     [
         ("x", "not XML"),
-        ("<a/>", "the file is empty; give a BioC collection"),
+        ("<a/>", "no records are in this file; give a BioC collection"),
         ('{"a": 1}', "no `documents`"),
         (
             json.dumps(_collection()).replace('"offset": 21', '"offset": 0.9'),

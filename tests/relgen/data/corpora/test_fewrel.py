@@ -99,5 +99,5 @@ def test_other_documents_are_refused(tmp_path, content):
 
 
 def test_an_empty_document(tmp_path):
-    with pytest.raises(InputError, match="the file is empty"):
+    with pytest.raises(InputError, match="no records are in this file"):
         list(read(_file(tmp_path, {"P1": []})))

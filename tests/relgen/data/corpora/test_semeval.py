@@ -136,7 +136,9 @@ def test_skip_bad_counts(tmp_path):
 
 
 def test_an_empty_file_names_the_official_ones(tmp_path):
-    with pytest.raises(InputError, match="the file is empty; give the official TRAIN_FILE"):
+    with pytest.raises(
+        InputError, match="no records are in this file; give the official TRAIN_FILE"
+    ):
         list(read(_file(tmp_path)))
 
 

@@ -132,7 +132,7 @@ def test_separators_and_quotation_marks(
         ("csv", "", "no header with names of columns"),
         ("csv", "text,text\n", r"two columns have this name \(got 'text'\)"),
         ("csv", 'text,relation\n"a" b,r\n', "t:2: the quotation marks cannot be read"),
-        ("csv", "text,relation\n", "the file is empty; name the columns with --columns"),
+        ("csv", "text,relation\n", "no records are in this file; name the columns with --columns"),
         ("xlsx", "text", "not an Excel workbook"),
         ("parquet", "text", "not a Parquet file"),
         ("json", '{"text":\n', "t:1: not valid JSON"),

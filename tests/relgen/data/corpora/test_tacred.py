@@ -134,7 +134,7 @@ def test_ids_that_stand_twice_and_several_errors(tmp_path):
 def test_other_documents_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"train\.json: must be an array .*got 'dict'.*opennre"):
         list(read(_file(tmp_path, RECORD)))
-    with pytest.raises(InputError, match="the file is empty; give TACRED's train"):
+    with pytest.raises(InputError, match="no records are in this file; give TACRED's train"):
         list(read(_file(tmp_path, [])))
 
 
