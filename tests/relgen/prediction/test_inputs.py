@@ -31,7 +31,7 @@ def test_lines_of_json_have_texts_and_may_have_ids(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("\n", "the file is empty; write a text on each line"),
+        ("\n", "no records are in this file; write a text on each line"),
         ('{"text": 3}', r"in.txt:1: field 'text': must be a non-empty string \(got 3\); correct "),
         ('{"text": "a"}\n[]', r"in.txt:2: must be a JSON object"),
         ('{"id": "a", "text": "a"}\n' * 2, "the same id as line 1"),
