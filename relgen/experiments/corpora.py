@@ -111,7 +111,7 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
         train, test = Path(corpus.train), Path(corpus.test)
         schema = load_schema(corpus.schema)
         for path in (train, test):
-            _check(path, schema, path.stat().st_mtime_ns if path.exists() else 0)
+            _check(path, schema)
         return Corpus(train, test, corpus.schema, test, corpus.by)
     if corpus == "everyday":
         stage = folders.add("corpus", "data everyday", options(EverydayOptions)(out=OUT))
@@ -129,8 +129,18 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
     return Corpus(train, test, known.schema, kept_out)
 
 
+def check_reviewed(experiment: Experiment, corpus: Corpus) -> None:
+    """Raise InputError if the reviewed samples are malformed or have labels of another schema."""
+    if experiment.reviewed is not None:
+        _check(Path(experiment.reviewed), load_schema(corpus.schema))
+
+
+def _check(path: Path, schema: RelationSchema) -> None:
+    _check_once(path, schema, path.stat().st_mtime_ns if path.exists() else 0)
+
+
 @functools.lru_cache
-def _check(path: Path, schema: RelationSchema, modified: int) -> None:
+def _check_once(path: Path, schema: RelationSchema, modified: int) -> None:
     """Check a file once, although every cell of a grid may use it."""
     check_samples(path, schema)
 

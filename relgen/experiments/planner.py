@@ -17,7 +17,7 @@ from relgen.data import Half
 from relgen.experiments.arms import GENERATIONS, UNTRAINED
 from relgen.experiments.classifier_commands import Training, trained_alike
 from relgen.experiments.config import Experiment
-from relgen.experiments.corpora import check_files, plan_corpus
+from relgen.experiments.corpora import check_files, check_reviewed, plan_corpus
 from relgen.experiments.stage_commands import StageCommands
 from relgen.experiments.stages import ArmStages, Initialisation, Plan, Stage, StageFolders
 from relgen.generation import GenerationSettings
@@ -32,6 +32,7 @@ def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
     check_files(experiment)
     folders = StageFolders(out, cell=cell)
     corpus = plan_corpus(experiment.corpus, folders)
+    check_reviewed(experiment, corpus)
     commands = StageCommands(experiment, corpus, folders)
     _check_generating(commands)
     arms = [arm for seed in experiment.seeds for arm in _plan_seed(commands, seed)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -17,6 +18,14 @@ from relgen.experiments.corpora import ON_DISK, plan_corpus
 from relgen.experiments.planner import plan
 from relgen.experiments.results import write_report_data
 from relgen.experiments.stages import StageFolders
+
+SAMPLE = {
+    "id": "1",
+    "text": "Ann founded Acme.",
+    "head": {"start": 12, "end": 16},
+    "tail": {"start": 0, "end": 3},
+    "relation": "founded_by",
+}
 
 
 @pytest.fixture
@@ -124,6 +133,28 @@ def test_a_missing_file_is_named_by_the_experiments_line_and_key(
     Path("e.yaml").write_text(text, encoding="utf-8")
     assert main(["run", "e.yaml", "--out", "run", "--dry-run"]) == 2
     assert capsys.readouterr().err == f"e.yaml:{said}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("not json at all", "reviewed.jsonl:1: not valid JSON"),
+        (json.dumps({**SAMPLE, "relation": "foo"}), "reviewed.jsonl:1: field 'relation': "),
+    ],
+)
+def test_reviewed_samples_are_read_before_anything_runs(
+    line: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("reviewed.jsonl").write_text(f"{line}\n", encoding="utf-8")
+    text = "corpus: everyday\narms: [obo_mix_reviewed]\nreviewed: reviewed.jsonl\n"
+    Path("e.yaml").write_text(text, encoding="utf-8")
+    assert main(["run", "e.yaml", "--out", "run", "--dry-run"]) == 2
+    assert capsys.readouterr().err.startswith(said)
 
 
 @pytest.mark.parametrize(("corpus", "shown"), [("everyday", True), ("tacred", False)])
