@@ -7,6 +7,7 @@ relations are samples that a person wrote.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -101,6 +102,8 @@ def _read(path: Path) -> _Found:
         tasks.setdefault(sample.group or sample.id, []).append(made)
     if checks.problems:
         checks.finish()
+    for note in checks.noted():
+        print(f"warning: {path}: {note}", file=sys.stderr)
     return _Found(tool, tasks, seconds)
 
 

@@ -175,8 +175,8 @@ def _xlsx(path: Path) -> Table:
     except ImportError as error:
         remedy = "pip install 'relgen-re[xlsx]', or save the sheet as CSV"
         raise InputError("reading xlsx needs openpyxl", path=path, remedy=remedy) from error
+    content = io.BytesIO(_existing(path).read_bytes())  # whatever its name ends in
     try:
-        content = io.BytesIO(_existing(path).read_bytes())  # whatever its name ends in
         sheet = load_workbook(content, read_only=True, data_only=True).worksheets[0]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         remedy = "save it again as xlsx, or as CSV"

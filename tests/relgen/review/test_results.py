@@ -162,6 +162,18 @@ def test_more_relations_and_sentences_are_samples_of_their_own(tmp_path: Path, c
     assert made.decisions["torn"]["label-studio"].relation == "founded_by"
 
 
+def test_several_annotators_are_counted(tmp_path: Path, capsys: Any) -> None:
+    task = annotated(TORN)
+    task["annotations"].append(annotated(replace(TORN, relation="lives_in"))["annotations"][0])
+    path = write(tmp_path / "export.json", [task])
+    made = session(tmp_path)
+    take_over(path, made)
+    assert "1 record has several annotations: the ground truth, or else the first" in (
+        capsys.readouterr().err
+    )
+    assert made.decisions["torn"]["label-studio"].relation == TORN.relation
+
+
 def test_decisions_of_people_stand(tmp_path: Path, capsys: Any) -> None:
     made = session(tmp_path, samples=[replace(SURE, review={"reviewer": "cem"}), TORN])
     made.decide(decision("torn", "ann"))

@@ -147,6 +147,12 @@ def test_files_that_cannot_be_read(kind: str, content: str, message: str, tmp_pa
         list(reader(kind)(path))
 
 
+def test_a_missing_workbook_is_no_damaged_one(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl", reason="needs the extra xlsx")
+    with pytest.raises(InputError, match=r"none\.xlsx: no such file; check the path$"):
+        list(reader("xlsx")(tmp_path / "none.xlsx"))
+
+
 def test_class_labels_of_a_parquet_file(tmp_path: Path) -> None:
     names = ClassLabel(names=["Other", "founded"])
     features = Features({"text": Value("string"), "relation": names})
