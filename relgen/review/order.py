@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from relgen.data import OverlapIndex, Sample, context_words
 
 _ALIKE = 0.5  # the overlap of words outside the entities from which sentences are alike
+_MOST = 20
+"""Sentences alike that are told apart: each takes another pass over those that are left."""
 
 
 def in_review_order(samples: Sequence[Sample]) -> list[Sample]:
     """Return the samples that nobody has reviewed, the most valuable first.
 
     The uncertainty of one that is like others before it counts half, a third and so on: who has
-    decided on those knows what is read wrongly in it. Without `scores`, the order stays.
+    decided on those knows what is read wrongly in it. From the 20th on they count alike. Without
+    `scores`, the order stays.
     """
     open_ones = [sample for sample in samples if sample.review is None]
     ordered = sorted(open_ones, key=uncertainty, reverse=True)
@@ -24,7 +27,7 @@ def in_review_order(samples: Sequence[Sample]) -> list[Sample]:
         index, later = OverlapIndex(_ALIKE), []
         for place in places:
             words, value = context_words(ordered[place]), uncertainty(ordered[place])
-            if value and index.has_near(words):
+            if value and before < _MOST and index.has_near(words):
                 later.append(place)
             else:
                 index.add(words)

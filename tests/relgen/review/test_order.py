@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from relgen.data import OverlapIndex
+from relgen.review import order
 from relgen.review.order import in_review_order, uncertainty
 
 from .people import SAMPLES, sample
@@ -29,6 +31,15 @@ def test_sentences_that_are_alike_are_spread_out() -> None:
     # 1, 1/2 and 1/3 for those alike; 0.6 and 0.2/2 for the others
     found = [one.id for one in in_review_order([*alike, *other])]
     assert found == ["alike0", "other", "alike1", "alike2", "sure"]
+
+
+def test_many_sentences_that_are_alike_take_few_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+    make = OverlapIndex
+    monkeypatch.setattr(order, "OverlapIndex", lambda least: built.append(least) or make(least))
+    alike = [sample(f"alike{number}", 0.5, 0.5, 0.0) for number in range(100)]
+    assert in_review_order(alike) == alike
+    assert len(built) == 20
 
 
 def test_without_scores_the_order_stays() -> None:
