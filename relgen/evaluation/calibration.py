@@ -34,8 +34,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """Return the temperature that fits logits (N, R) of held-out samples best to labels (N,).
 
     It minimises the cross-entropy with targets smoothed as by Platt (1999): the label has the
-    probability (N + 1) / (N + 2), so that a few samples that are all right
-    do not make it certain.
+    probability (N + 1) / (N + 2), so that a few samples that are all right do not
+    make it certain.
     """
     count, size = logits.shape
     if not count or size < 2:

@@ -29,16 +29,20 @@ import torch
 from torch import distributed
 
 timeout, leaves = timedelta(seconds=float(sys.argv[2])), sys.argv[3] == "leaves"
-child = os.fork()
-rank = 0 if child else 1
-try:
+
+def connect(rank):
     distributed.init_process_group(
         "gloo", init_method=f"file://{sys.argv[1]}", rank=rank, world_size=2, timeout=timeout
     )
-    if rank == 1:
-        if not leaves:
-            signal.pause()
-        os._exit(0)
+
+child = os.fork()
+if not child:
+    connect(1)
+    if not leaves:
+        signal.pause()
+    os._exit(0)
+try:
+    connect(0)
     distributed.all_reduce(torch.zeros(1))
 except RuntimeError as error:
     print(error, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -26,6 +27,21 @@ SAMPLE = {
     "tail": {"start": 0, "end": 3},
     "relation": "founded_by",
 }
+
+
+@pytest.fixture
+def refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], str]:
+    """Return what gives the message with which a dry run refuses an experiment."""
+    monkeypatch.chdir(tmp_path)
+
+    def message(text: str) -> str:
+        Path("e.yaml").write_text(text, encoding="utf-8")
+        assert main(["run", "e.yaml", "--out", "run", "--dry-run"]) == 2
+        return capsys.readouterr().err
+
+    return message
 
 
 @pytest.fixture
@@ -122,17 +138,10 @@ FILES = "corpus:\n  train: {}\n  test: {}\n  schema: {}\narms: [human]\n"
     ],
 )
 def test_a_missing_file_is_named_by_the_experiments_line_and_key(
-    text: str,
-    said: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    text: str, said: str, refused: Callable[[str], str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     Path("train.jsonl").write_text("", encoding="utf-8")
-    Path("e.yaml").write_text(text, encoding="utf-8")
-    assert main(["run", "e.yaml", "--out", "run", "--dry-run"]) == 2
-    assert capsys.readouterr().err == f"e.yaml:{said}\n"
+    assert refused(text) == f"e.yaml:{said}\n"
 
 
 @pytest.mark.parametrize(
@@ -143,18 +152,11 @@ def test_a_missing_file_is_named_by_the_experiments_line_and_key(
     ],
 )
 def test_reviewed_samples_are_read_before_anything_runs(
-    line: str,
-    said: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    line: str, said: str, refused: Callable[[str], str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     Path("reviewed.jsonl").write_text(f"{line}\n", encoding="utf-8")
     text = "corpus: everyday\narms: [obo_mix_reviewed]\nreviewed: reviewed.jsonl\n"
-    Path("e.yaml").write_text(text, encoding="utf-8")
-    assert main(["run", "e.yaml", "--out", "run", "--dry-run"]) == 2
-    assert capsys.readouterr().err.startswith(said)
+    assert refused(text).startswith(said)
 
 
 @pytest.mark.parametrize(("corpus", "shown"), [("everyday", True), ("tacred", False)])
