@@ -26,6 +26,7 @@ from lightning_modules.callbacks.last_checkpoint import last_checkpoint
 from lightning_modules.callbacks.loggers import MetricHistory
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.callbacks.step_seeds import StepSeeds
+from lightning_modules.utils.checkpoint_files import own_state
 from lightning_modules.utils.distributed import any_process, share_of_processes
 from lightning_modules.utils.metric_states import load_metric_states, metric_states
 from lightning_modules.utils.optimizer import build_optimizer, training_steps
@@ -326,13 +327,7 @@ class DPOModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore all but weights; raise InputError for another kind of run or base model."""
         self.configure_model()
-        state = checkpoint.get("relgen_dpo")
-        if state is None:
-            raise InputError(
-                "this checkpoint was not written by `relgen dpo fit`",
-                field="ckpt_path",
-                remedy="give one from the `checkpoints` of its --out",
-            )
+        state = own_state(checkpoint, "dpo")
         if state["base_fingerprint"] != self.base_fingerprint:
             raise InputError(
                 "this checkpoint was made with another base model",

@@ -25,6 +25,7 @@ from lightning_modules.callbacks.last_checkpoint import last_checkpoint
 from lightning_modules.callbacks.loggers import MetricHistory
 from lightning_modules.callbacks.speed import Speed
 from lightning_modules.callbacks.step_seeds import StepSeeds
+from lightning_modules.utils.checkpoint_files import own_state
 from lightning_modules.utils.distributed import share_of_processes
 from lightning_modules.utils.metric_states import load_metric_states, metric_states
 from lightning_modules.utils.optimizer import build_optimizer, training_steps
@@ -236,24 +237,23 @@ class RelationClassifierModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the settings, and the labels, since the weights refer to their order."""
-        checkpoint["labels"] = list(self.classifier.schema.labels)
-        checkpoint["classifier"] = self.classifier.identity()
-        checkpoint["train_metrics"] = metric_states(self._confusion("train"))
+        checkpoint["relgen_classifier"] = {
+            "labels": list(self.classifier.schema.labels),
+            "settings": self.classifier.identity(),
+            "train_metrics": metric_states(self._confusion("train")),
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raise InputError if the weights were trained for other labels or settings."""
-        theirs, ours = checkpoint.get("labels"), list(self.schema.labels)
-        if theirs is None:
-            problem = "this checkpoint was not written by `relgen classifier fit`"
-            remedy = "give one from the `checkpoints` of its --out"
-            raise InputError(problem, field="ckpt_path", remedy=remedy)
+        state = own_state(checkpoint, "classifier")
+        theirs, ours = state["labels"], list(self.schema.labels)
         if theirs != ours:
             raise InputError(
                 f"this checkpoint was trained for {_difference(theirs, ours)}",
                 field="ckpt_path",
                 remedy=f"give the schema that it was trained with (not this '{self.schema.name}')",
             )
-        given, kept = self.classifier.identity(), checkpoint.get("classifier", {})
+        given, kept = self.classifier.identity(), state["settings"]
         for name in kept:
             if kept[name] != given.get(name):
                 raise InputError(
@@ -262,8 +262,7 @@ class RelationClassifierModule(LightningModule):
                     value=given.get(name),
                     remedy=_SAME_OPTIONS,
                 )
-        states = checkpoint["train_metrics"]
-        load_metric_states(self._confusion("train"), states, self.global_rank)
+        load_metric_states(self._confusion("train"), state["train_metrics"], self.global_rank)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False

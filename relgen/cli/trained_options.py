@@ -131,7 +131,7 @@ def is_foreign(path: Path) -> bool:
     try:
         with ZipFile(path) as content:
             pickles = [name for name in content.namelist() if name.endswith("/data.pkl")]
-            return not any(b"relgen_run" in content.read(name) for name in pickles)
+            return not any(b"relgen_" in content.read(name) for name in pickles)
     except (BadZipFile, OSError):
         return False
 

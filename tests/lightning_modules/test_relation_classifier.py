@@ -125,9 +125,9 @@ def test_a_checkpoint_of_other_relations_is_refused(files, encoder):
     with pytest.raises(
         InputError, match=f"trained for other relations: with x, y, without {first}"
     ):
-        built.on_load_checkpoint({"labels": [*others, "x", "y"]})
+        built.on_load_checkpoint({"relgen_classifier": {"labels": [*others, "x", "y"]}})
     with pytest.raises(InputError, match="trained for the same relations in another order"):
-        built.on_load_checkpoint({"labels": [*others, first]})
+        built.on_load_checkpoint({"relgen_classifier": {"labels": [*others, first]}})
     checkpoint = {}
     built.on_save_checkpoint(checkpoint)
     built.on_load_checkpoint(checkpoint)
@@ -137,7 +137,7 @@ def test_a_checkpoint_of_another_classifier_is_refused(files, encoder):
     built = with_model(encoder, files)
     checkpoint = {}
     built.on_save_checkpoint(checkpoint)
-    checkpoint["classifier"]["markers"] = "punctuation"
+    checkpoint["relgen_classifier"]["settings"]["markers"] = "punctuation"
     with pytest.raises(InputError, match="trained with markers = 'punctuation'"):
         built.on_load_checkpoint(checkpoint)
     weights = built.state_dict()

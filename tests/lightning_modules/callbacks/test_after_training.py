@@ -10,6 +10,7 @@ from lightning import seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lightning_modules.callbacks.after_training import BestWeights
+from relgen.cli.trained_options import is_foreign
 from relgen.common.errors import InputError
 from tests.lightning_modules.classifier_runs import Stop, data, module, trainer
 
@@ -49,6 +50,7 @@ def test_a_resumed_fit_keeps_the_same_best_weights(files, encoder, capfd):
     with pytest.raises(SystemExit):
         fit_best(files, encoder, files / "stopped", callbacks=[Stop(signal.SIGTERM, 35)])
     last = files / "stopped/checkpoints/last.ckpt"
+    assert not is_foreign(last.with_name("best.ckpt"))  # of weights only
     resumed = fit_best(files, encoder, files / "stopped", path=last)
     assert all(torch.equal(resumed[name], values) for name, values in whole.items())
 
