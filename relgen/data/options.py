@@ -109,8 +109,8 @@ class SplitOptions:
     seed: int = 1
     """Seed of the random choice."""
     test: Share | None = None
-    """Share of the sentences (or groups) of each relation to hold out first: test.jsonl, the same
-    for every seed; pool.jsonl has all others. An experiment takes these two.
+    """Share of each relation to hold out first, in whole sentences (or groups): test.jsonl, the
+    same for every seed; pool.jsonl has all others. An experiment takes these two.
     """
     dev: Dev = "full"
     """Development set: all other samples, K others of each relation, or none."""

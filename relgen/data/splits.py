@@ -49,8 +49,9 @@ def hold_out(
 ) -> tuple[Pool, Pool, list[str]]:
     """Return the samples to draw from, those to test on (about a share of each relation), warnings.
 
-    Sentences (or groups) are drawn whole, always the same ones. What other groups share with the
-    test set, such as a standing phrase, is left out of the samples to draw from, with a warning.
+    Sentences (or groups) are drawn whole, always the same ones. A relation of two of them or more
+    has one at least in either part. What other groups share with the test set, such as a standing
+    phrase, is left out of the samples to draw from, with a warning.
     """
     pool = Pool.of(samples)
     _check_groups(pool, by)
@@ -60,18 +61,60 @@ def hold_out(
         units.setdefault(unit, []).append(place)
     names = sorted(units, key=str)
     random.Random("test").shuffle(names)
-    every, held, chosen = Counter(pool.relations), Counter[str](), set[int]()
-    for name in names:
-        found = Counter(pool.relations[place] for place in units[name])
-        rarest = min(found, key=lambda label: (every[label], label))
-        if held[rarest] + found[rarest] / 2 <= share * every[rarest]:
-            held += found
-            chosen.update(units[name])
+    found = [Counter(pool.relations[place] for place in units[name]) for name in names]
+    chosen = {place for unit in _held_out(found, share) for place in units[names[unit]]}
     test = pool.subset(sorted(chosen))
     others = [place for place in range(len(pool)) if place not in chosen]
     rest = _without(pool, others, _Shared.of(test, "sentence"))
+    kept = pool.subset(rest.kept)
     warnings = rest.reasons("{} left out of the pool: {} among the held out samples")
-    return pool.subset(rest.kept), test, warnings
+    warnings += _lacking(test, pool, f"test set: too few {by}s have it to spare one")
+    return kept, test, [*warnings, *_lacking(kept, pool, "pool")]
+
+
+def _held_out(units: Sequence[Counter[str]], share: float) -> set[int]:
+    """Return which units to hold out, given their numbers of samples of each relation.
+
+    The rarest relations choose first, as in iterative stratification (Sechidis, Tsoumakas and
+    Vlahavas 2011): what brings the shares held out nearer to `share` over all relations is chosen.
+    """
+    every = sum(units, Counter[str]())
+    having = {label: [n for n, unit in enumerate(units) if label in unit] for label in every}
+    left = Counter({label: len(members) for label, members in having.items()})
+    held, chosen = Counter[str](), set[int]()
+
+    def change(unit: int) -> float:
+        """Return by how much the distance of all shares from `share` grows."""
+        return sum(
+            abs((held[label] + number) / every[label] - share)
+            - abs(held[label] / every[label] - share)
+            for label, number in units[unit].items()
+        )
+
+    def free(label: str) -> Iterator[int]:
+        """Yield the relation's units that may be chosen: no relation's last one is."""
+        for unit in having[label]:
+            if unit not in chosen and all(left[one] > 1 for one in units[unit]):
+                yield unit
+
+    def choose(unit: int) -> None:
+        chosen.add(unit)
+        held.update(units[unit])
+        left.subtract(units[unit].keys())
+
+    for label in sorted(having, key=lambda label: (len(having[label]), label)):
+        if not held[label] and (nearest := min(free(label), key=change, default=None)) is not None:
+            choose(nearest)
+        for unit in free(label):
+            if change(unit) < 0:
+                choose(unit)
+    return chosen
+
+
+def _lacking(part: Pool, whole: Pool, name: str) -> list[str]:
+    """Return a warning that names the relations which a part of a whole lacks, if any."""
+    lacking = sorted(set(whole.relations) - set(part.relations))
+    return [f"no sample of {', '.join(lacking)} in the {name}"] if lacking else []
 
 
 def split(
@@ -125,9 +168,11 @@ def split(
         others = _draws(source, chosen, schema, seed, _Shared(), labels=draws)
         chosen, fewer = _first(source, others, shots, "development")
         warnings += fewer
+    rest = source.subset(chosen)
     if not chosen:
         warnings.append("no sample is left for the development set")
-    rest = source.subset(chosen)
+    elif dev == "full":
+        warnings += _lacking(rest, train, "development set")
     if languages := several_languages(train, rest):
         warnings.append(f"the sentences are in several languages: {languages}")
     return FewShotSplit(list(train), rest if isinstance(samples, Pool) else list(rest), warnings)

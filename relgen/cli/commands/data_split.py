@@ -65,10 +65,11 @@ def run(options: Options) -> None:
     parts = {"train": Pool.of(result.train), "dev": Pool.of(result.dev)}
     if options.test is not None:
         parts |= {"test": test, "pool": pool}
+    counts = {name: Counter(part.relations) for name, part in parts.items()}
     manifest = {
         "relgen_version": __version__,
         **made_from,
-        "counts": {name: dict(Counter(part.relations)) for name, part in parts.items()},
+        "counts": counts,
         "warnings": warnings,
         "ids": {name: part.ids for name, part in parts.items()},
     }
@@ -79,6 +80,10 @@ def run(options: Options) -> None:
     sizes = f"{len(result.train)} training and {counted(len(result.dev), 'development sample')}"
     held = f", {len(test)} of {len(test) + len(pool)} held out for testing" if test else ""
     print(f"{sizes}{held} -> {out}")
+    shown = {name: of for name, of in counts.items() if (name, options.dev) != ("dev", "none")}
+    print("".join(f"{name:>8}" for name in shown))
+    for label in schema.labels if schema else sorted(set().union(*shown.values())):
+        print("".join(f"{of[label]:>8}" for of in shown.values()) + f"  {label}")
 
 
 def _write(

@@ -216,6 +216,31 @@ def test_rare_relations_are_held_out_as_often_as_others():
     assert len(pool) == 70
 
 
+def _sentences(*labels: str) -> list[Sample]:
+    """Return a sample for each letter of each sentence's labels."""
+    return [
+        replace(_sample(label, n, f"Ann met Bob {n}."), id=f"{n}-{place}")
+        for n, several in enumerate(labels)
+        for place, label in enumerate(several)
+    ]
+
+
+def test_sentences_with_several_relations_are_held_out_of_each_alike():
+    # `c` is always beside a rarer relation, `b` is in two sentences of twelve
+    samples = _sentences(*["ac"] * 4, *["aac"] * 4, "bc", "bcc", "cc", "ccc")
+    pool, test, warnings = hold_out(samples, 0.25)
+    assert Counter(sample.relation for sample in test) == {"a": 3, "b": 1, "c": 4}
+    assert Counter(sample.relation for sample in pool) == {"a": 9, "b": 1, "c": 12}
+    assert warnings == []
+
+
+def test_a_relation_of_two_sentences_is_in_both_parts_and_one_of_one_in_the_pool():
+    pool, test, warnings = hold_out(_sentences("a", "ab", *"c" * 30), 0.1)
+    assert Counter(sample.relation for sample in test) == {"a": 1, "c": 3}
+    assert Counter(sample.relation for sample in pool) == {"a": 1, "b": 1, "c": 27}
+    assert warnings == ["no sample of b in the test set: too few sentences have it to spare one"]
+
+
 def test_what_groups_leave_out_is_said():
     result = split(DOCUMENTS, shots=1, seed=1, by="group")
     assert _ids(result.train) == ["6-02", "5-12"]
@@ -312,6 +337,7 @@ def test_no_sample_is_left_out_without_a_word():
     assert result.warnings == [
         "1 development sample left out: their ids are among the excluded samples",
         "1 development sample left out: their sentences are among the excluded samples",
+        "no sample of b, c in the development set",
     ]
 
 

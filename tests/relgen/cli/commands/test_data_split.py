@@ -11,6 +11,7 @@ from relgen.common.errors import InputError
 from relgen.common.files import content_hash, read_json
 from relgen.data.corpora.everyday import read_split
 from relgen.data.samples import Entity, Sample, read_samples, write_samples
+from relgen.data.schema import load_schema
 from relgen.data.text import normalised
 from tests.relgen.cli.commands.data_command import run
 from tests.tiny.languages import corpus
@@ -42,7 +43,12 @@ def test_split_writes_three_files(tmp_path, capsys):
         "warnings": [],
         "ids": {"train": [s.id for s in train], "dev": [s.id for s in dev]},
     }
-    assert capsys.readouterr().out == f"36 training and 36 development samples -> {out}\n"
+    said, head, *rows = capsys.readouterr().out.splitlines()
+    assert said == f"36 training and 36 development samples -> {out}"
+    assert head.split() == ["train", "dev"]
+    assert [row.split() for row in rows] == [
+        ["4", "4", label] for label in load_schema("everyday").labels
+    ]
 
 
 def test_split_again_gives_the_same_bytes_and_no_stale_dev(tmp_path):
@@ -112,9 +118,12 @@ def test_split_warns_of_small_relations_and_refuses_too_many_shots(tmp_path, cap
     samples = [s for s in read_split("train") if s.relation != "causes"] + read_split("train")[:1]
     write_samples(tmp_path / "pool.jsonl", samples)
     run("split", tmp_path / "pool.jsonl", "--shots", 8, "--out", tmp_path / "out")
-    warning = "causes: only 1 of 8 training samples"
-    assert f"warning: {warning}\n" in capsys.readouterr().err
-    assert _manifest(tmp_path / "out")["warnings"] == [warning]
+    warnings = [
+        "causes: only 1 of 8 training samples",
+        "no sample of causes in the development set",
+    ]
+    assert capsys.readouterr().err == "".join(f"warning: {warning}\n" for warning in warnings)
+    assert _manifest(tmp_path / "out")["warnings"] == warnings
     with pytest.raises(InputError, match="too many: the largest relation"):
         run("split", tmp_path / "pool.jsonl", "--shots", 25, "--out", tmp_path / "other")
 
