@@ -103,7 +103,8 @@ def create_app(predictor: Predictor, limits: ServerLimits) -> FastAPI:
 
     @app.exception_handler(QueueFullError)
     async def full(request: Request, error: QueueFullError) -> JSONResponse:
-        return error_response(503, "too many sentences wait; try again", {"Retry-After": "1"})
+        problem = "too many sentences would wait; try again, or send fewer"
+        return error_response(503, problem, {"Retry-After": "1"})
 
     app.add_middleware(Bodies, limits=limits, metrics=metrics)
     return app

@@ -19,7 +19,7 @@ Observe = Callable[[int, float], None]
 
 
 class QueueFullError(Exception):
-    """More sentences wait than the limit allows."""
+    """More sentences would wait than the limit allows."""
 
 
 class _Job(NamedTuple):
@@ -79,11 +79,12 @@ class Batcher:
         """Return the answers to one request's sentences.
 
         Raises:
-            QueueFullError: too many sentences wait already.
+            QueueFullError: they would wait, and more than may would then.
         """
         if not self.running:
             raise RuntimeError("the batcher does not run")
-        if self.waiting and self.waiting + len(samples) > self._queue_sentences:
+        idle = self.busy_since is None and not self.waiting
+        if not idle and self.waiting + len(samples) > self._queue_sentences:
             raise QueueFullError
         job = _Job(samples, asyncio.get_running_loop().create_future())
         self._jobs.append(job)

@@ -26,7 +26,7 @@ class ServerLimits:
     batch: PositiveInt = 64
     """Largest number of sentences, or pairs of entities of raw texts, computed at once."""
     queue: PositiveInt = 2048
-    """Largest number of sentences that wait; beyond it, the answer is 503."""
+    """Largest number of sentences that wait for others; beyond it, the answer is 503."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,9 +70,19 @@ def test_requests_that_arrive_together_are_one_batch() -> None:
 def test_a_full_queue_refuses_and_loses_nothing() -> None:
     model = Model()
     batcher = Batcher(model, batch_sentences=4, queue_sentences=2)
-    a, b, c, d = asyncio.run(arrive(batcher, model, ["a"], ["b"], ["c"], ["d"]))
-    assert (a, b, c) == (["a"], ["b"], ["c"])
-    assert isinstance(d, QueueFullError)
+    requests = (["a"], ["b", "c", "d"], ["e"], ["f"], ["g"])
+    a, more, e, f, g = asyncio.run(arrive(batcher, model, *requests))
+    assert (a, e, f) == (["a"], ["e"], ["f"])
+    assert isinstance(more, QueueFullError)  # nobody waits yet, but these would
+    assert isinstance(g, QueueFullError)
+
+
+def test_an_idle_classifier_takes_more_than_may_wait() -> None:
+    model = Model()
+    batcher = Batcher(model, batch_sentences=4, queue_sentences=2)
+    first, second = asyncio.run(arrive(batcher, model, ["a", "b", "c"], ["d", "e", "f"]))
+    assert first == ["a", "b", "c"]
+    assert isinstance(second, QueueFullError)
 
 
 def test_a_request_that_fails_fails_alone() -> None:
