@@ -60,7 +60,8 @@ class ConvertOptions:
     columns: dict[str, str] | None = None
     """For tables: the columns that hold text, tokens, relation, head, tail, head_start, head_end,
     head_type, tail_start, tail_end, tail_type, id and group. By default those of the same name.
-    For labelstudio, prodigy and doccano: the fields of a task that hold text and group.
+    For labelstudio, prodigy and doccano: the fields of a task that hold text and group. For docbin,
+    the attribute that holds relation; for webanno, the features that hold relation and type.
     """
     entities: tuple[str, ...] = ()
     """For unmarked: what finds entities, one or several of gazetteer:FILE (a name, a tab and its

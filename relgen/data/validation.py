@@ -66,8 +66,8 @@ class RecordChecks:
     With `skip_bad`, malformed records are only counted; `problems` are the errors of the first
     1,000, where the records of one unknown label count as one, and `doubts` warnings about samples
     that may have been misread. A reader `note`s what it decided about a record. It may replace
-    `path` and the advice: `remedy` for a file without usable records, `line_remedy` for a record.
-    With `may_be_empty`, a file may have no records at all.
+    `path`, `what` a file should hold, and the advice: `remedy` for a file without any of it,
+    `line_remedy` for a record. With `may_be_empty`, a file may have no records at all.
     """
 
     def __init__(self, path: str | Path, *, skip_bad: bool = False) -> None:
@@ -76,11 +76,12 @@ class RecordChecks:
         self.read = self.skipped = 0
         self.problems: list[InputError] = []
         self.doubts: list[str] = []
-        self.notes = Counter[str]()
+        self._notes = Counter[tuple[str, str]]()
         self.may_be_empty = False
-        self._first: dict[str, int | str] = {}
-        self._last: dict[str, int | str] = {}
+        self._first: dict[tuple[str, str], tuple[str | Path, int | str]] = {}
+        self._last: dict[tuple[str, str], int | str] = {}
         self._alike = Counter[str]()
+        self.what = "record"
         self.remedy = "give a file with one JSON sample per line"
         self.line_remedy = SKIP_BAD_REMEDY
         self._seen: dict[str, int | str] = {}
@@ -103,33 +104,38 @@ class RecordChecks:
                 located = InputError(problem, path=self.path, line=line, remedy=remedy)
                 self.problems.append(located)
 
-    def note(self, what: str, where: int | str) -> None:
-        """Count a record of which something is to be said: `2 records …; the first: line 3`.
+    def note(self, what: str, where: int | str, kind: str = "record") -> None:
+        """Count a thing of which something is to be said: `2 records …; the first: line 3`.
 
         A record of which the same is said again, such as of its other entity, counts once.
         """
-        self.notes[what] += self._last.get(what) != where
-        self._last[what] = where
-        self._first.setdefault(what, where)
+        key = (kind, what)
+        self._notes[key] += kind != "record" or self._last.get(key) != where
+        self._last[key] = where
+        self._first.setdefault(key, (self.path, where))
 
     def noted(self) -> list[str]:
         """Return a line for each kind of note."""
-        return [
-            f"{statement(number, 'record', what)}; the first: {_name(self._first[what])}"
-            for what, number in self.notes.items()
-        ]
+        lines = []
+        for (kind, what), number in self._notes.items():
+            path, where = self._first[kind, what]
+            place = f"{path}:{where}" if isinstance(where, int) else _name(where)
+            first = _name(where) if path == self.path else place
+            lines.append(f"{statement(number, kind, what)}; the first: {first}")
+        return lines
 
-    def passes(self, sample_id: str | None, where: int | str) -> bool:
+    def passes(self, sample_id: str | None, where: int | str, *, counts: bool = True) -> bool:
         """Count a sample; return true if it may be yielded, which an earlier error prevents.
 
-        Raises InputError for an earlier record's id. None stands for ids that cannot repeat.
+        A file whose samples do not count is as one without any. Raises InputError for an earlier
+        record's id. None stands for ids that cannot repeat.
         """
         if sample_id is not None:
             if sample_id in self._seen:
                 problem = f"the same id as {_name(self._seen[sample_id])}"
                 raise InputError(problem, field="id", value=sample_id)
             self._seen[sample_id] = where
-        self.read += 1
+        self.read += counts
         return self.skip_bad or not self.skipped
 
     def line_of(self, sample_id: str) -> int:
@@ -149,12 +155,14 @@ class RecordChecks:
                 problems.append(InputError(more, path=self.path))
             raise problems[0] if len(problems) == 1 else CombinedInputError(problems)
         if not self.read and not (self.may_be_empty and not skipped):
-            none = f"no records are in this {'folder' if Path(self.path).is_dir() else 'file'}"
+            place = "folder" if Path(self.path).is_dir() else "file"
+            none = f"no {self.what}s are in this {place}"
             problem = f"all {skipped} records are malformed" if skipped else none
             if skipped == 1:
                 problem = "the only record is malformed"
-            if self.notes:
-                problem = f"no sample is left: {'; '.join(self.noted())}"
+            if self._notes:
+                left = "sample is left" if self.what == "record" else f"{self.what} became a sample"
+                problem = f"no {left}: {'; '.join(self.noted())}"
             raise InputError(problem, path=self.path, remedy=self.remedy)
 
 

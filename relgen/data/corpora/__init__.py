@@ -106,7 +106,9 @@ FORMATS: dict[str, Format] = {
     "prodigy": Format(prodigy.read, "Prodigy's lines of rel.manual"),
     "doccano": Format(doccano.read, "doccano's JSONL, with relations"),
     "brat": Format(brat.read, "brat's .txt and .ann files: a folder, or one .ann"),
-    "docbin": Format(docbin.read, "spaCy's .spacy, with relations in doc._.rel"),
+    "docbin": Format(
+        docbin.read, "spaCy's .spacy, with relations in doc._.rel (or --columns relation=…)"
+    ),
     "webanno": Format(webanno.read, "INCEpTION's WebAnno TSV 3: a file or a folder"),
     "spert": Format(spert.read_spert, "SpERT's JSON: CoNLL04, SciERC, ADE"),
     "dygie": Format(spert.read_dygie, "SciERC's lines, as DyGIE++ reads them"),
@@ -119,7 +121,7 @@ FORMATS: dict[str, Format] = {
 }
 COLUMNS = (
     *("csv", "tsv", "xlsx", "parquet", "json", "hub", "deepke", "klue"),
-    *("labelstudio", "prodigy", "doccano"),
+    *("labelstudio", "prodigy", "doccano", "docbin", "webanno"),
 )
 """The formats whose columns or fields `--columns` names."""
 DOCUMENTS = (
@@ -148,6 +150,8 @@ def read_corpus(
         remedy = suggestion(name, FORMATS, f"use one of {', '.join(FORMATS)}")
         raise InputError("no such format", field="--format", value=name, remedy=remedy)
     path = Path(checks.path)
+    if name in DOCUMENTS:
+        checks.what = "relation"
     if name != "hub":
         refuse_other_kind(path, name, _READABLE.get(name, _TEXTS))
     yield from FORMATS[name].read(path, checks, options or ReadOptions())

@@ -34,7 +34,7 @@ from relgen.data.corpora.reading import ReadOptions, malformed, whole_number
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
 
-_REMEDY = "give a BioC collection, as XML or JSON"
+_REMEDY = "give a BioC collection with relations, as XML or JSON"
 _CONCEPTS = ("identifier", "Identifier", "MESH", "NCBIGENE")
 
 
@@ -99,7 +99,7 @@ def _document(record: Any, place: str, checks: RecordChecks, options: ReadOption
             for one, other in combinations(ends, 2):
                 related.update(product(keys.get(one, []), keys.get(other, [])))
             if len(ends) > 2:
-                checks.note("have relations of more than two entities, which were left out", place)
+                checks.note("have more than two entities: left out", place, "relation")
                 continue
             heads, tails = (keys.get(end, []) for end in ends)
             label = infons.get("type") or infons.get("relation") or ""

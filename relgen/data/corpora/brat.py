@@ -3,8 +3,8 @@
     T1<TAB>ORG 0 10<TAB>Kite Press         an entity; 0 5;16 23 has a gap, which becomes part of it
     R1<TAB>founded_by Arg1:T1 Arg2:T2      a relation, from the head (Arg1) to the tail (Arg2)
 
-Offsets count characters of the text. Events (E) are counted and left out; attributes, notes and the
-like are ignored.
+Offsets count characters of the text. Events (E) are counted and left out; a relation to one is to
+its trigger. Attributes, notes and the like are ignored.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RELATION = re.compile(r"R\S+\t(\S+) \S+?:(\S+) \S+?:(\S+)\s*")
 
 def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
     """Yield the samples of a folder (or of one `.ann`), with ids such as `doc-1` by relation."""
-    checks.remedy = "give the folder with brat's .txt and .ann files"
+    checks.remedy = "give the folder with .txt and .ann files; in these, a line R1 is a relation"
     files = [path.with_suffix(".ann")] if not path.is_dir() else sorted(path.rglob("*.ann"))
     for file in files:
         checks.path = file
@@ -37,7 +37,8 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
         mentions, links, events = dict[str, Mention](), list[Link](), dict[str, list[str]]()
         for number, line in enumerate(read_lines(file), start=1):
             with checks.record(number):
-                _parse(line.rstrip("\r\n"), number, mentions, links, events, checks, file.name)
+                _parse(line.rstrip("\r\n"), number, mentions, links, events, checks)
+        links = [_of_triggers(link, events, checks) for link in links]
         document = Document(name, file.name, text, mentions, links, related=_related(events))
         yield from samples(document, checks, options)
     checks.path = path
@@ -50,7 +51,6 @@ def _parse(
     links: list[Link],
     events: dict[str, list[str]],
     checks: RecordChecks,
-    name: str,
 ) -> None:
     """Add what a line says to the mentions, links and events."""
     if line.startswith("T"):
@@ -60,7 +60,7 @@ def _parse(
         key, kind, spans, text = match.groups()
         places = [int(place) for place in re.findall(r"\d+", spans)]
         if ";" in spans:
-            checks.note("have entities with gaps, which became part of them", name)
+            checks.note("have gaps, which became part of them", number, "mention")
             text = None
         mentions[key] = Mention(min(places), max(places), kind, text)
     elif line.startswith("R"):
@@ -69,10 +69,18 @@ def _parse(
             raise InputError("must be R1<TAB>relation Arg1:T1 Arg2:T2", value=line)
         links.append(Link(match[2], match[3], match[1], number))
     elif line.startswith("E"):
-        checks.note("have events, which were left out: a sample relates two entities", name)
+        checks.note("were left out: a sample relates two entities", number, "event")
         events[line.split()[0]] = re.findall(r":(\S+)", line) or [line]
     elif line.startswith("*"):  # mentions of the same
         events[line] = line.split()[2:]
+
+
+def _of_triggers(link: Link, events: Mapping[str, Sequence[str]], checks: RecordChecks) -> Link:
+    """Return a relation with an event's trigger in place of the event."""
+    head, tail = (events.get(str(key), [key])[0] for key in (link.head, link.tail))
+    if (head, tail) != (link.head, link.tail):
+        checks.note("relate events, of which the triggers were taken", link.place or 0, "relation")
+    return link._replace(head=head, tail=tail)
 
 
 def _related(events: Mapping[str, Sequence[str]]) -> set[tuple[str, str]]:

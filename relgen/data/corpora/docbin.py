@@ -1,7 +1,8 @@
 """spaCy's DocBin (`.spacy`) with relations in `Doc._.rel`, as its relation component reads them.
 
 `rel` maps the first tokens of two entities to the probability of each label:
-`{(0, 5): {"founded_by": 1.0, "works_for": 0.0}}`. Labels of at least a half count. Sentences are
+`{(0, 5): {"founded_by": 1.0, "works_for": 0.0}}`. The column `relation` names another attribute
+than `rel`. Labels of at least a half count. Sentences are
 those of the documents, where they have any. The bin must have been written with
 `store_user_data=True`.
 """
@@ -14,23 +15,27 @@ from pathlib import Path
 from typing import Any
 
 from relgen.common import InputError, no_such_file
-from relgen.data.corpora.documents import Document, Link, samples
+from relgen.data.corpora.documents import Document, Link, known_columns, samples
 from relgen.data.corpora.reading import ReadOptions, malformed
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import RecordChecks
 
-_RELATIONS = ("._.", "rel", None, None)
-
 
 def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
     """Yield the samples of a file, with ids such as `train-3-1` by document and relation."""
-    checks.remedy = (
-        "write it with DocBin(docs=docs, store_user_data=True), with relations in doc._.rel"
-    )
+    attribute = known_columns(options, "relation").get("relation", "rel")
+    existing = set[str]()
     for number, doc in enumerate(_documents(path), start=1):
         document = None
+        existing.update(key[1] for key in doc.user_data if key[::2] == ("._.", None))
+        checks.remedy = (
+            f"they are read from doc._.{attribute}, if of at least 0.5; its attributes are: "
+            f"{', '.join(sorted(existing)) or 'none'}; name one with --columns relation=NAME, or "
+            "write it with DocBin(docs=docs, store_user_data=True)"
+        )
         with checks.record(f"[{number}]"), malformed("spaCy"):
-            document = _document(doc, f"{options.split_name or path.stem}-{number}", f"[{number}]")
+            name = f"{options.split_name or path.stem}-{number}"
+            document = _document(doc, name, f"[{number}]", attribute)
         if document is not None:
             yield from samples(document, checks, options)
 
@@ -50,15 +55,15 @@ def _documents(path: Path) -> Iterator[Any]:
         raise InputError(f"not a DocBin: {error}", path=path, remedy="write it again") from error
 
 
-def _document(doc: Any, name: str, place: str) -> Document:
+def _document(doc: Any, name: str, place: str, attribute: str) -> Document:
     entities = {
         each.start: Entity(each.start_char, each.end_char, each.label_) for each in doc.ents
     }
     links = []
-    for pair, labels in (doc.user_data.get(_RELATIONS) or {}).items():
+    for pair, labels in (doc.user_data.get(("._.", attribute, None, None)) or {}).items():
         if not isinstance(labels, dict) or len(pair) != 2:
             problem = "must map (first token of head, of tail) to {label: probability}"
-            raise InputError(problem, field="doc._.rel", value={pair: labels})
+            raise InputError(problem, field=f"doc._.{attribute}", value={pair: labels})
         links += [Link(pair[0], pair[1], label) for label, value in labels.items() if value >= 0.5]
     sentences = None
     if doc.has_annotation("SENT_START"):

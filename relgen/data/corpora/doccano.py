@@ -37,4 +37,4 @@ def _parse(
     return Document(key, place, value_of(record, "text", str), mentions, links)
 
 
-read: Reader = json_reader("doccano", _parse)
+read: Reader = json_reader("doccano", _parse, where="`relations`")

@@ -77,7 +77,8 @@ class Document:
             self.text, start, end, text, unit=options.offsets, kind=kind, field=f"entity {key}"
         )
         if other is not None:
-            checks.note(f"have offsets that count {other}: converted", self.place)
+            what = f"have offsets that count {other}: converted"
+            checks.note(what, self.place, "mention")
         self.entities[key] = entity
         return entity
 
@@ -86,22 +87,32 @@ Parse = Callable[[Mapping[str, Any], str, int | str, RecordChecks], Document | N
 """Returns the document of a record, from a name for it and its place; None if it is left out."""
 
 
-def json_reader(form: str, parse: Parse) -> Reader:
+def known_columns(options: ReadOptions, *known: str) -> Mapping[str, str]:
+    """Return the columns of the options. Raise InputError for keys that a format does not know."""
+    columns = options.columns or {}
+    if unknown := columns.keys() - set(known):
+        remedy = f"this format takes {' and '.join(known)}"
+        raise InputError("unknown key", field="columns", value=min(unknown), remedy=remedy)
+    return columns
+
+
+def json_reader(form: str, parse: Parse, *, where: str) -> Reader:
     """Return the reader of a format with a JSON object for each document.
 
+    `where` says in what a record holds its relations, for a file that has none.
     The columns `text` and `group` name other fields of a record, of its `data` or of its `meta`.
     """
 
     def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
-        stem, columns = options.split_name or path.stem, options.columns or {}
-        if unknown := columns.keys() - {"text", "group"}:
-            remedy = "the formats of annotation tools take text and group"
-            raise InputError("unknown key", field="columns", value=min(unknown), remedy=remedy)
+        stem, columns = options.split_name or path.stem, known_columns(options, "text", "group")
+        keys = dict[str, None]()
         for place, record in json_records(path):
             document = None
             with checks.record(place), malformed(form):
                 if isinstance(record, InputError):
                     raise record
+                keys |= dict.fromkeys(record)
+                checks.remedy = f"they are read from {where}; keys that exist: {', '.join(keys)}"
                 if "text" in columns:
                     record = _with_text(record, columns["text"])
                 document = parse(record, f"{stem}-{str(place).strip('[]')}", place, checks)
@@ -145,7 +156,8 @@ class _Pair(NamedTuple):
 def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
     """Yield a sample for each relation of a document, with ids such as `NAME-1`.
 
-    With `options.negative`, the other pairs of entities of one sentence follow under that label.
+    With `options.negative`, the other pairs of entities of one sentence follow under that label;
+    a file of these alone counts as one without relations.
     """
     pairs, related = [], list(document.related)
     for link in document.links:
@@ -164,19 +176,21 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
     # no sentence ends inside an entity
     entities = sorted(document.entities.values(), key=lambda entity: (entity.start, entity.end))
     sentences = document.sentences or sentence_spans(document.text, entities) or [(0, 0)]
+    annotated = len(pairs)
     if options.negative is not None:
         pairs += _unrelated(document, entities, sentences, related, options.negative)
     for number, pair in enumerate(pairs, start=1):
         with checks.record(pair.place):
             begin, end, crossed = _around(sentences, pair)
             if crossed:
-                checks.note("cross sentences; the text holds all from one to the other", pair.place)
+                what = "cross sentences; the text holds all from one to the other"
+                checks.note(what, pair.place, "relation")
             head, tail = pair.head.counted_from(begin), pair.tail.counted_from(begin)
             name, text = f"{document.name}-{number}", document.text[begin:end]
             sample = Sample(
                 name, text, head, tail, pair.label, group=document.group or document.name
             )
-            if checks.passes(name, pair.place):
+            if checks.passes(name, pair.place, counts=number <= annotated):
                 yield sample
 
 
@@ -254,9 +268,9 @@ def closest_pairs(
 
     closest = min(pairs, key=distance)
     if options.ambiguous == "skip":
-        checks.note("were left out, since entities have several mentions", place)
+        checks.note("were left out, since entities have several mentions", place, "relation")
         return []
-    checks.note("have entities with several mentions", place)
+    checks.note("have entities with several mentions", place, "relation")
     if options.ambiguous != "all-pairs":
         return [closest]
     numbers = {key: _sentence(sentences, mentions[key].start) for key in (*heads, *tails)}

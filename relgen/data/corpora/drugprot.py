@@ -48,7 +48,8 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
             ends = [each.rpartition(":")[2].strip() for each in others[-2:]]
             _of(related, key).append((ends[0], ends[1]))
             if others[0].strip() == "N":
-                checks.note("are not evaluated in ChemProt (N): left out", number)
+                what = "are not evaluated in ChemProt (N): left out"
+                checks.note(what, number, "relation")
                 continue
             _of(links, key).append(Link(ends[0], ends[1], label, number))
     for key, text in texts.items():

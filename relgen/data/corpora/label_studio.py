@@ -76,4 +76,6 @@ def _text(data: Mapping[str, Any]) -> str:
     return text
 
 
-read: Reader = json_reader("Label Studio", _parse)
+read: Reader = json_reader(
+    "Label Studio", _parse, where="results of the type relation (arrows between regions)"
+)

@@ -45,4 +45,4 @@ def _parse(
     return Document(name, place, value_of(record, "text", str), mentions, links)
 
 
-read: Reader = json_reader("Prodigy", _parse)
+read: Reader = json_reader("Prodigy", _parse, where="`relations`")

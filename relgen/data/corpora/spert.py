@@ -96,5 +96,5 @@ def _flat(record: Mapping[str, Any], key: str, size: int) -> list[list[Any]]:
     return [row[:size] for row in rows]
 
 
-read_spert: Reader = json_reader("SpERT", _parse_spert)
-read_dygie: Reader = json_reader("DyGIE++", _parse_dygie)
+read_spert: Reader = json_reader("SpERT", _parse_spert, where="`relations`")
+read_dygie: Reader = json_reader("DyGIE++", _parse_dygie, where="`relations`")

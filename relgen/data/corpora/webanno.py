@@ -9,6 +9,10 @@
     1-2<TAB>5-10<TAB>Press<TAB>ORG[1]<TAB>_<TAB>_
     1-6<TAB>26-29<TAB>Olu<TAB>PER<TAB>founded_by<TAB>1-1[1_0]
 
+The label of a relation is its layer's only feature, or `label` or `value` of several; the column
+`relation` names another one, and leaves out layers without it. Relations of a layer without
+features are labelled by the layer's name. The column `type` is that of the entities.
+
 A relation stands at its target, the tail, and names the first token of its source, the head;
 numbers tell stacked annotations and those of several tokens apart. Offsets count UTF-16 units.
 Chains are not read.
@@ -17,13 +21,13 @@ Chains are not read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from relgen.common import InputError, read_lines
-from relgen.data.corpora.documents import Document, Link, samples
+from relgen.data.corpora.documents import Document, Link, known_columns, samples
 from relgen.data.corpora.reading import ReadOptions
 from relgen.data.corpora.units import in_characters
 from relgen.data.samples import Entity, Sample
@@ -46,17 +50,35 @@ class _Layer(NamedTuple):
     features: list[str]
     first: int
 
-    def values(self, cells: list[str]) -> list[str]:
-        """Return the type or label of each stacked annotation of a row."""
-        named = [f for f in self.features if not f.startswith("BT_") and f not in _ADDITIONAL]
-        best = next((f for f in named if f in ("value", "label")), named[0] if named else None)
-        return _stacked(cells[self.first + (self.features.index(best) if best else 0)])
+    @property
+    def title(self) -> str:
+        return self.name.rpartition(".")[2]
+
+    @property
+    def related(self) -> str:
+        """Return the layer whose entities a relation relates."""
+        return self.features[-1].removeprefix("BT_")
+
+    @property
+    def named(self) -> list[str]:
+        """Return the features that may name a type or relation; others refer to layers."""
+        features = self.features[:-1] if self.kind == "RL" else self.features
+        return [each for each in features if each.isidentifier() and each not in _ADDITIONAL]
+
+    def feature(self, chosen: str | None) -> str | None:
+        """Return the feature to take, if it is clear which."""
+        if chosen is not None:
+            return chosen if chosen in self.named else None
+        usual = [each for each in self.named if each in ("value", "label")] or self.named
+        return usual[0] if len(usual) == 1 else None
 
 
 @dataclass
 class _File:
     """The part of a file that has been read."""
 
+    checks: RecordChecks
+    columns: Mapping[str, str]
     layers: list[_Layer] = field(default_factory=list)
     text: str = ""
     units: int = 0  # UTF-16 units of the text
@@ -65,15 +87,29 @@ class _File:
     sentences: list[tuple[int, int]] = field(default_factory=list)
     entities: dict[_Key, Entity] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
+    related: list[tuple[_Key, _Key]] = field(default_factory=list)
+
+    def add_layer(self, line: str) -> None:
+        """Add a layer. Raise InputError if it is not clear which of its features is the label."""
+        name, *features = line[6:].split("|")
+        last = self.layers[-1] if self.layers else None
+        first = last.first + max(1, len(last.features)) if last else 3
+        layer = _Layer(line[3:5], name, features, first)
+        self.layers.append(layer)
+        unclear = len(layer.named) > 1 and layer.feature(None) is None
+        if layer.kind == "RL" and unclear and "relation" not in self.columns:
+            remedy = f"choose one: --columns relation={layer.named[0]}"
+            raise InputError(
+                "which of these features of the layer is the label?",
+                path=self.checks.path,
+                field=layer.title,
+                value=layer.named,
+                remedy=remedy,
+            )
 
     def add(self, line: str, number: int) -> None:
-        """Add a line."""
-        if line.startswith(("#T_SP=", "#T_RL=", "#T_CH=")):
-            name, *features = line[6:].split("|")
-            last = self.layers[-1] if self.layers else None
-            first = last.first + max(1, len(last.features)) if last else 3
-            self.layers.append(_Layer(line[3:5], name, features, first))
-        elif line.startswith("#Text="):
+        """Add a line of a sentence."""
+        if line.startswith("#Text="):
             self.sentence, self.base = _plain(line[6:]), None
         elif line and not line.startswith("#"):
             cells = line.split("\t")
@@ -83,40 +119,70 @@ class _File:
             if len(cells) < width or not re.fullmatch(r"\d+-\d+", cells[1]):
                 problem = f"must have {width} columns: a number, offsets such as 0-4, a token, …"
                 raise InputError(problem, value=line, remedy=_REMEDY)
-            self._add_token(cells, number)
-
-    def _add_token(self, cells: list[str], number: int) -> None:
-        start, end = self._span(*map(int, cells[1].split("-")))
-        for layer in self.layers:
-            for value, source in zip(
-                layer.values(cells), self._sources(layer, cells), strict=False
-            ):
-                if value == "_":
-                    continue
-                name, stack = _VALUE.fullmatch(value).groups()  # type: ignore[union-attr]
-                label = "" if name == "*" else _plain(name)
+            span = self._span(*map(int, cells[1].split("-")))
+            related = {layer.related for layer in self.layers if layer.kind == "RL"}
+            for layer in self.layers:
                 if layer.kind == "RL":
-                    self._add_link(layer, label, source, cells[0], number)
-                elif layer.kind == "SP":
-                    key = (layer.name, stack or cells[0])
-                    first = self.entities[key].start if key in self.entities else start
-                    self.entities[key] = Entity(first, end, label or None)
+                    self._add_links(layer, cells, number)
+                elif layer.name in related:
+                    self._add_entities(layer, cells, number, span)
 
-    def _sources(self, layer: _Layer, cells: list[str]) -> list[str]:
-        if layer.kind == "RL":
-            return _stacked(cells[layer.first + len(layer.features) - 1])
-        return [""] * (cells[layer.first].count("|") + 1)
+    def _add_entities(
+        self, layer: _Layer, cells: list[str], number: int, span: tuple[int, int]
+    ) -> None:
+        feature = layer.feature(self.columns.get("type"))
+        column = layer.first + (layer.features.index(feature) if feature else 0)
+        for value in _stacked(cells[column]):
+            if value == "_":
+                continue
+            name, stack = _parsed(value)
+            key = (layer.name, stack or cells[0])
+            if feature is None and layer.named:
+                name = ""
+                if key not in self.entities:
+                    features = ", ".join(layer.named)
+                    what = f"have no type, which {features} of {layer.title} may be"
+                    self.checks.note(f"{what} (--columns type=…)", number, "mention")
+            first = self.entities[key].start if key in self.entities else span[0]
+            self.entities[key] = Entity(first, span[1], name or None)
 
-    def _add_link(self, layer: _Layer, label: str, source: str, unit: str, number: int) -> None:
+    def _add_links(self, layer: _Layer, cells: list[str], number: int) -> None:
+        sources = _stacked(cells[layer.first + len(layer.features) - 1])
+        if sources == ["_"]:
+            return
+        chosen, names = self.columns.get("relation"), ", ".join(layer.named)
+        feature = layer.feature(chosen)
+        what = ""
+        if chosen is not None and feature is None:
+            what = f"are of the layer {layer.title} ({names or 'no features'}): left out"
+        elif feature is None:
+            what = f"are of the layer {layer.title}, whose name is the label: it has no features"
+        elif chosen is None and len(layer.named) > 1:
+            what = f"have the features {names}, of which {feature} is the label (--columns "
+            what += "relation=… names another)"
+        labels = [layer.title] * len(sources)
+        if feature is not None:
+            labels = _stacked(cells[layer.first + layer.features.index(feature)])
+        for value, source in zip(labels, sources, strict=False):
+            if source != "_":
+                if what:
+                    self.checks.note(what, number, "relation")
+                label = None if chosen and feature is None else _parsed(value)[0]
+                self._add_link(layer, label, source, cells[0], number)
+
+    def _add_link(
+        self, layer: _Layer, label: str | None, source: str, unit: str, number: int
+    ) -> None:
         match = _SOURCE.fullmatch(source)
         if match is None:
             problem = "the source of a relation must be like 1-1 or 1-1[1_2]"
             raise InputError(problem, value=source, remedy=_REMEDY)
         place, head, tail = match.groups()
-        entities = layer.features[-1].removeprefix("BT_")
-        ends = [(entities, place if head in (None, "0") else head)]
-        ends.append((entities, unit if tail in (None, "0") else tail))
-        self.links.append(Link(ends[0], ends[1], label, number))
+        first = (layer.related, place if head in (None, "0") else head)
+        second = (layer.related, unit if tail in (None, "0") else tail)
+        self.related.append((first, second))
+        if label is not None:
+            self.links.append(Link(first, second, label, number))
 
     def _span(self, start: int, end: int) -> tuple[int, int]:
         """Return a token's span in characters of the text, to which a new sentence is added."""
@@ -137,22 +203,35 @@ class _File:
 def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
     """Yield the samples of a file or folder, with ids such as `doc-1` by relation."""
     checks.remedy = _REMEDY
+    columns, layers = known_columns(options, "relation", "type"), dict[str, None]()
     for place in sorted(path.rglob("*.tsv")) if path.is_dir() else [path]:
-        checks.path, content = place, _File()
+        checks.path = place
+        content = _File(checks, columns)
         for number, raw in enumerate(read_lines(place), start=1):
             line = raw.rstrip("\r\n")
             if number == 1 and not line.startswith("#FORMAT=WebAnno TSV 3"):
                 raise InputError("not WebAnno TSV 3", path=place, value=line, remedy=_REMEDY)
+            if line.startswith(("#T_SP=", "#T_RL=", "#T_CH=")):
+                content.add_layer(line)
             with checks.record(number):
                 content.add(line, number)
+        layers |= {
+            f"{each.title} ({', '.join(each.named)})": None
+            for each in content.layers
+            if each.kind == "RL"
+        }
+        checks.remedy = f"relation layers and their features are: {', '.join(layers) or 'none'}"
         name = place.relative_to(path).with_suffix("").as_posix() if path.is_dir() else place.stem
         name = f"{options.split_name}-{name}" if options.split_name else name
-        used = {key for link in content.links for key in (link.head, link.tail)}
-        # with `negative`, the layers that relations relate
-        layers = {key[0] for key in used if isinstance(key, tuple)}
-        entities = {key: each for key, each in content.entities.items() if key[0] in layers}
         document = Document(
-            name, place.name, content.text, {}, content.links, content.sentences, dict(entities)
+            name,
+            place.name,
+            content.text,
+            {},
+            content.links,
+            content.sentences,
+            dict[Any, Entity](content.entities),
+            content.related,
         )
         yield from samples(document, checks, options)
     checks.path = path
@@ -160,6 +239,12 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
 
 def _stacked(cell: str) -> list[str]:
     return re.split(r"(?<!\\)\|", cell)
+
+
+def _parsed(value: str) -> tuple[str, str | None]:
+    """Return the value of a feature, empty where it is not set, and its stack's number."""
+    name, stack = _VALUE.fullmatch(value).groups()  # type: ignore[union-attr]
+    return "" if name == "*" else _plain(name), stack
 
 
 def _plain(text: str) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from relgen.common.errors import InputError
 from relgen.data.corpora import ReadOptions, read_corpus
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
@@ -25,3 +29,11 @@ def reader(name: str) -> Callable[..., Iterator[Sample]]:
         return read_corpus(name, checks, ReadOptions(**options))
 
     return read
+
+
+def refused_at_the_end(found: Iterator[Sample], message: str) -> list[Sample]:
+    """Return the samples of a file that is refused once it is read."""
+    samples = list[Sample]()
+    with pytest.raises(InputError, match=message):
+        deque(map(samples.append, found), maxlen=0)
+    return samples

@@ -9,7 +9,7 @@ import pytest
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import RecordChecks
-from tests.relgen.data.corpora.readers import reader
+from tests.relgen.data.corpora.readers import reader, refused_at_the_end
 
 TEXT = "It rained.\nKite Press was founded by Olu Ade.\n"
 LINES = [
@@ -48,15 +48,27 @@ def test_a_folder_and_a_file(tmp_path: Path) -> None:
 def test_gaps_and_events_are_counted(tmp_path: Path) -> None:
     text = "North and South Korea met Ann.\n"
     lines = ["T1\tLOC 0 5;16 21\tNorth Korea", "T2\tPER 26 29\tAnn", "R1\tmet Arg1:T1 Arg2:T2"]
-    _write(tmp_path, *lines, "E1\tMeet:T3 Who:T1", text=text)
+    events = ["E1\tMeet:T2 Who:T1", "E2\tMeet:T2 Who:T1"]
+    path = _write(tmp_path, *lines, *events, text=text)
     checks = RecordChecks(tmp_path)
     (sample,) = READ(tmp_path, checks=checks)
     assert sample.head_text == "North and South Korea"
     assert checks.noted() == [
-        "1 record has entities with gaps, which became part of them; the first: record doc.ann",
-        "1 record has events, which were left out: a sample relates two entities; the first: "
-        "record doc.ann",
+        f"1 mention has gaps, which became part of them; the first: {path}:1",
+        f"2 events were left out: a sample relates two entities; the first: {path}:4",
     ]
+
+
+def test_a_relation_to_an_event_is_to_its_trigger(tmp_path: Path) -> None:
+    # the relation stands before the event
+    lines = ["T3\tFound 26 33\tfounded", "R2\tin Arg1:E1 Arg2:T2", "E1\tFound:T3 Who:T2"]
+    path = _write(tmp_path, *LINES, *lines)
+    checks = RecordChecks(tmp_path)
+    _, second = READ(tmp_path, checks=checks)
+    assert (second.head_text, second.tail_text, second.relation) == ("founded", "Olu Ade", "in")
+    assert f"1 relation relates events, of which the triggers were taken; the first: {path}:8" in (
+        checks.noted()
+    )
 
 
 def test_what_takes_part_in_an_event_is_not_negative(tmp_path: Path) -> None:
@@ -68,7 +80,8 @@ def test_what_takes_part_in_an_event_is_not_negative(tmp_path: Path) -> None:
     ]
     events = ["E2\tSay:T4 Who:T5 What:E1", "E1\tMeet:T2 Who:T1", "*\tEquiv T3 T5"]
     _write(tmp_path, *entities, *events, text="Ann met Bo said Cy.\n")
-    found = [f"{s.head_text} {s.tail_text}" for s in READ(tmp_path, negative="none")]
+    read = refused_at_the_end(READ(tmp_path, negative="none"), "no relation became a sample")
+    found = [f"{s.head_text} {s.tail_text}" for s in read]
     assert found == ["Ann Bo", "Ann said", "Ann Cy", "met Bo", "Bo said"]
 
 

@@ -9,22 +9,22 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
-from tests.relgen.data.corpora.readers import reader
+from tests.relgen.data.corpora.readers import reader, refused_at_the_end
 
 spacy: Any = pytest.importorskip("spacy")
 READ = reader("docbin")
 
 
-def _write(path: Path, relations: Any, *, sentences: bool = True) -> Path:
+def _write(path: Path, relations: Any, *, sentences: bool = True, name: str = "rel") -> Path:
     from spacy.tokens import Doc, DocBin, Span
 
-    if not Doc.has_extension("rel"):
-        Doc.set_extension("rel", default={})
+    if not Doc.has_extension(name):
+        Doc.set_extension(name, default={})
     words = ["It", "rains", ".", "Kite", "Press", "was", "founded", "by", "Olu", "Ade", "."]
     starts = [number in (0, 3) for number in range(len(words))] if sentences else None
     doc = Doc(spacy.blank("en").vocab, words=words, sent_starts=starts)
     doc.ents = [Span(doc, 3, 5, label="ORG"), Span(doc, 8, 10, label="PER")]
-    doc._.rel = relations
+    setattr(doc._, name, relations)
     DocBin(docs=[doc], store_user_data=True).to_disk(path)
     return path
 
@@ -38,11 +38,24 @@ def test_a_bin(tmp_path: Path) -> None:
     ]
 
 
-def test_a_bin_without_sentences_and_labels(tmp_path: Path) -> None:
-    relations = {(3, 8): {"founded_by": 0.2}}
-    path = _write(tmp_path / "train.spacy", relations, sentences=False)
+def test_a_bin_without_sentences(tmp_path: Path) -> None:
+    path = _write(tmp_path / "train.spacy", {(3, 8): {"founded_by": 1.0}}, sentences=False)
     (sample,) = READ(path, negative="none")
-    assert (sample.text, sample.relation) == ("Kite Press was founded by Olu Ade .", "none")
+    assert (sample.text, sample.relation) == ("Kite Press was founded by Olu Ade .", "founded_by")
+
+
+@pytest.mark.parametrize("negative", [None, "none"])
+def test_relations_in_another_attribute(negative: str | None, tmp_path: Path) -> None:
+    path = _write(tmp_path / "train.spacy", {(3, 8): {"founded_by": 1.0}}, name="links")
+    message = (
+        r"train\.spacy: no relations are in this file; they are read from doc\._\.rel, "
+        "if of at least 0.5; its attributes are: links; name one with --columns relation=NAME"
+    )
+    refused_at_the_end(READ(path, negative=negative), message)
+    (sample,) = READ(path, negative=negative, columns={"relation": "links"})
+    assert (sample.head_text, sample.relation) == ("Kite Press", "founded_by")
+    with pytest.raises(InputError, match=r"unknown key \(got 'text'\); this format takes relation"):
+        list(READ(path, columns={"text": "links"}))
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_relation_across_sentences_keeps_those_between() -> None:
         )
     ]
     assert noted == [
-        "1 record crosses sentences; the text holds all from one to the other; the first: line 7"
+        "1 relation crosses sentences; the text holds all from one to the other; the first: line 7"
     ]
 
 
@@ -92,7 +92,7 @@ def test_offsets_of_another_unit() -> None:
     )
     found, noted = read(Link(1, 2, "met"), mentions=mentions, text=text)
     assert (found[0].head, found[0].tail) == (Entity(2, 5), Entity(10, 12))
-    assert noted[0].startswith("1 record has offsets that count UTF-16 units: converted")
+    assert noted[0].startswith("2 mentions have offsets that count UTF-16 units: converted")
     without = {key: mention._replace(text=None) for key, mention in mentions.items()}
     found, _ = read(Link(1, 2, "met"), mentions=without, text=text, offsets="utf16")
     assert (found[0].head_text, found[0].tail_text) == ("Ann", "Bo")
@@ -126,7 +126,7 @@ def test_mentions_of_concepts(ambiguous: Any, expected: list[tuple[str, str]]) -
         return closest_pairs(mentions, heads, tails, sentences, checks, options, 1)
 
     assert chosen(ReadOptions(ambiguous=ambiguous)) == expected
-    assert checks.noted() == ["1 record has entities with several mentions; the first: line 1"]
+    assert checks.noted() == ["1 relation has entities with several mentions; the first: line 1"]
     assert chosen(ReadOptions(ambiguous="skip")) == []
     # "a" inside "A b" is closest, but another one stands apart
     nested = {"A b": Mention(0, 3), "b": Mention(2, 3), "other": Mention(8, 9)}

@@ -44,7 +44,7 @@ def test_chemprot_leaves_out_what_is_not_evaluated(tmp_path: Path) -> None:
     (sample,) = READ(_write(tmp_path, rows), checks=checks)
     assert sample == SAMPLE.with_relation("CPR:4")
     assert checks.noted() == [
-        "1 record is not evaluated in ChemProt (N): left out; the first: line 2"
+        "1 relation is not evaluated in ChemProt (N): left out; the first: line 2"
     ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import RecordChecks
-from tests.relgen.data.corpora.readers import reader
+from tests.relgen.data.corpora.readers import reader, refused_at_the_end
 
 TEXT = "Kite Press was founded by Olu Ade."
 READ = reader("labelstudio")
@@ -97,6 +97,18 @@ def test_several_annotations_and_cancelled_ones(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("negative", [None, "none"])
+def test_an_export_without_relations(negative: str | None, tmp_path: Path) -> None:
+    message = (
+        "no relations are in this file; they are read from results of the type relation .arrows "
+        "between regions.; keys that exist: id, annotations, drafts, predictions, data"
+    )
+    refused_at_the_end(READ(_write(tmp_path, _task(), _task(key=8)), negative=negative), message)
+    path = _write(tmp_path, _task(), _task(_relation(), key=8))
+    found = [sample.relation for sample in READ(path, negative="none")]
+    assert found == ["none", "founded_by"]
+
+
 def test_fields_for_text_and_group(tmp_path: Path) -> None:
     task = _task(_relation()) | {"meta": {"paper": 12}}
     task["data"] = {"title": "A press", "sentence": TEXT}
@@ -107,7 +119,7 @@ def test_fields_for_text_and_group(tmp_path: Path) -> None:
     assert (sample.id, sample.group) == ("project-7-1", "A press")
     with pytest.raises(InputError, match=r"no such field \(got 'titel'\); did you mean 'title'"):
         list(READ(path, columns={"text": "sentence", "group": "titel"}))
-    with pytest.raises(InputError, match=r"unknown key \(got 'head'\).* take text and group"):
+    with pytest.raises(InputError, match=r"unknown key \(got 'head'\).* takes text and group"):
         list(READ(path, columns={"head": "title"}))
 
 

@@ -9,7 +9,7 @@ import pytest
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import RecordChecks
-from tests.relgen.data.corpora.readers import reader
+from tests.relgen.data.corpora.readers import reader, refused_at_the_end
 
 TITLE = "Aspirin and ulcers."
 ABSTRACT = "We gave aspirin. It caused ulcers, said Mr. Bo. Aspirin eases pain."
@@ -44,7 +44,7 @@ def test_the_closest_mentions_of_two_concepts(tmp_path: Path) -> None:
                Entity(14, 18, "Disease"), "Treats", group="123"),
     ]  # fmt: skip
     assert checks.noted() == [
-        "2 records have entities with several mentions; the first: line 9",
+        "2 relations have entities with several mentions; the first: line 9",
     ]
 
 
@@ -55,7 +55,7 @@ def test_all_pairs_of_one_sentence_and_none(tmp_path: Path) -> None:
         (TITLE, "CID"),
         ("Aspirin eases pain.", "Treats"),
     ]
-    with pytest.raises(InputError, match="no sample is left: 2 records were left out"):
+    with pytest.raises(InputError, match="no relation became a sample: 2 relations were left out"):
         list(READ(path, ambiguous="skip"))
 
 
@@ -63,10 +63,11 @@ def test_other_mentions_of_related_concepts_are_not_negative(tmp_path: Path) -> 
     more = "123\t37\t39\tIt\tChemical\tD001\n123\t64\t66\tBo\tPerson\tD005\n"
     path = _write(tmp_path, CONTENT.replace("\n\n", f"\n{more}\n"))
     negative = [("It", "Bo", "none"), ("ulcers", "Bo", "none")]
-    for ambiguous, positive in ((None, ["CID", "Treats"]), ("skip", [])):
-        found = list(READ(path, negative="none", ambiguous=ambiguous))
-        assert [s.relation for s in found[:-2]] == positive
-        assert [(s.head_text, s.tail_text, s.relation) for s in found[-2:]] == negative
+    found = list(READ(path, negative="none"))
+    assert [s.relation for s in found[:-2]] == ["CID", "Treats"]
+    skipping = READ(path, negative="none", ambiguous="skip")
+    for each in (found[-2:], refused_at_the_end(skipping, "no relation became a sample")):
+        assert [(s.head_text, s.tail_text, s.relation) for s in each] == negative
 
 
 @pytest.mark.parametrize(

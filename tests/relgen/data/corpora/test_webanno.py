@@ -9,7 +9,8 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
-from tests.relgen.data.corpora.readers import reader
+from relgen.data.validation import RecordChecks
+from tests.relgen.data.corpora.readers import reader, refused_at_the_end
 
 HEADER = """#FORMAT=WebAnno TSV 3.3
 #T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value
@@ -70,6 +71,87 @@ def test_stacked_and_nested_entities(tmp_path: Path) -> None:
         ("University of Bern", "Bern", "LOC", "in"),
         ("University of Bern", "Bern", "LOC", "near"),
     ]
+
+
+def _relation_layer(layer: str, cells: str) -> str:
+    """Return a document of two names with a relation of a layer between them."""
+    empty = "\t".join("_" * (cells.count("\t") + 1))
+    return (
+        f"#FORMAT=WebAnno TSV 3.3\n#T_SP=webanno.custom.Name|kind|sex\n#T_RL=webanno.custom.{layer}"
+        f"|BT_webanno.custom.Name\n\n\n#Text=Ada met Bo\n1-1\t0-3\tAda\tPER\tf\t{empty}\n"
+        f"1-2\t4-7\tmet\t_\t_\t{empty}\n1-3\t8-10\tBo\tPER\tm\t{cells}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("layer", "cells", "chosen", "relation", "note"),
+    [
+        ("Link|why", "met\t1-1", None, "met", None),
+        ("Link|why", "met\t1-1", "why", "met", None),
+        ("Link|certain|why", "yes\tmet\t1-1", "why", "met", None),
+        ("Link|why|label", "yes\tmet\t1-1", "why", "yes", None),
+        (
+            "Link|certain|label",
+            "yes\tmet\t1-1",
+            None,
+            "met",
+            "1 relation has the features certain, label, of which label is the label (--columns "
+            "relation=… names another); the first: line 9",
+        ),
+        (
+            "Met",
+            "1-1",
+            None,
+            "Met",
+            "1 relation is of the layer Met, whose name is the label: it has no features; the "
+            "first: line 9",
+        ),
+    ],
+)
+def test_the_feature_that_is_the_label(
+    layer: str, cells: str, chosen: str | None, relation: str, note: str | None, tmp_path: Path
+) -> None:
+    path = _write(tmp_path, _relation_layer(layer, cells))
+    checks, columns = RecordChecks(path), {"type": "sex"}
+    columns |= {"relation": chosen} if chosen else {}
+    (sample,) = READ(path, checks=checks, columns=columns)
+    assert (sample.head.type, sample.tail.type, sample.relation) == ("f", "m", relation)
+    assert checks.noted() == ([note] if note else [])
+
+
+def test_a_feature_must_be_chosen(tmp_path: Path) -> None:
+    path = _write(tmp_path, _relation_layer("Link|certain|why", "yes\tmet\t1-1"))
+    with pytest.raises(InputError) as caught:
+        list(READ(path))
+    assert str(caught.value) == (
+        f"{path}: field 'Link': which of these features of the layer is the label? (got "
+        "['certain', 'why']); choose one: --columns relation=certain"
+    )
+    refused_at_the_end(
+        READ(path, columns={"relation": "whi"}, negative="none"),
+        r"no relation became a sample: .* 1 relation is of the layer Link \(certain, why\): left "
+        r"out; the first: line 9; relation layers and their features are: Link \(certain, why\)$",
+    )
+
+
+def test_a_type_must_be_chosen(tmp_path: Path) -> None:
+    path = _write(tmp_path, _relation_layer("Link|why", "met\t1-1"))
+    checks = RecordChecks(path)
+    (sample,) = READ(path, checks=checks)
+    assert (sample.head.type, sample.tail.type) == (None, None)
+    assert checks.noted() == [
+        "2 mentions have no type, which kind, sex of Name may be (--columns type=…); the "
+        "first: line 7"
+    ]
+
+
+def test_a_file_without_relations(tmp_path: Path) -> None:
+    path = _write(tmp_path, _relation_layer("Link|why", "_\t_"))
+    message = (
+        r"doc\.tsv: no relations are in this file; relation layers and their features are: Link"
+    )
+    found = refused_at_the_end(READ(path, columns={"type": "sex"}, negative="none"), message)
+    assert [(s.head_text, s.tail_text, s.relation) for s in found] == [("Ada", "Bo", "none")]
 
 
 @pytest.mark.parametrize(
