@@ -63,6 +63,8 @@ class ConvertOptions:
     For labelstudio, prodigy and doccano: the fields of a task that hold text and group. For docbin,
     the attribute that holds relation; for webanno, the features that hold relation and type.
     """
+    sheet: str | None = None
+    """For xlsx: the sheet to read, by its name; by default the first one."""
     entities: tuple[str, ...] = ()
     """For unmarked: what finds entities, one or several of gazetteer:FILE (a name, a tab and its
     type on each line), regex:FILE, spacy:NAME and gliner:NAME, as in relgen predict.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -73,6 +74,7 @@ def predict(options: PredictOptions) -> dict[str, Any]:
         return found
     work, checks = Predictor(options), input_checks(options.input, skip_bad=options.skip_bad)
     bar: dict[str, Any] = {"title": "Predicting", "total": sum(1 for _ in _items(options, checks))}
+    _print_doubts(checks)
     items = _items(options, input_checks(options.input, skip_bad=options.skip_bad))
     counts = stream_rows(work, items, out, header, size=CHUNK, schema=work.columns, **bar)
     own = {"command": _COMMAND, "hash": header, **asdict(options)}
@@ -89,7 +91,14 @@ def _printed(options: PredictOptions) -> dict[str, Any]:
         rows, more = work(chunk)
         print_json(to_jsonl(rows))
         counts.update(more)
+    _print_doubts(checks)
     return _summary(counts, checks.skipped)
+
+
+def _print_doubts(checks: RecordChecks) -> None:
+    """Print what was decided about records of a table, and what may have been misread."""
+    for doubt in [*checks.doubts, *checks.noted()]:
+        print(f"warning: {doubt}", file=sys.stderr)
 
 
 def _in_shards(options: PredictOptions, shards: Sequence[Shard]) -> dict[str, Any]:

@@ -81,6 +81,7 @@ def run(options: Options) -> None:
         columns=options.columns,
         offsets=options.offsets or "characters",
         negative=options.negative,
+        sheet=options.sheet,
         candidates=_candidates(options, schema, checks),
     )
     samples = read_corpus(options.format, checks, reading)
@@ -126,6 +127,7 @@ def _check_format(options: Options) -> None:
     for name, value, forms in (
         ("columns", options.columns, COLUMNS),
         ("negative", options.negative, DOCUMENTS),
+        ("sheet", options.sheet, ("xlsx",)),
         ("entities", options.entities, ("unmarked",)),
         ("types", options.types, ("unmarked",)),
     ):

@@ -93,7 +93,7 @@ FORMATS: dict[str, Format] = {
     ),
     "csv": Format(tables.reader("csv"), f"a header, then a line for each pair; {_MAPPED}"),
     "tsv": Format(tables.reader("tsv"), "the same, separated by tabs"),
-    "xlsx": Format(tables.reader("xlsx"), "the same, the first sheet of an Excel workbook"),
+    "xlsx": Format(tables.reader("xlsx"), "the same, a sheet of an Excel workbook (--sheet)"),
     "parquet": Format(tables.reader("parquet"), f"a Parquet file; {_MAPPED}"),
     "json": Format(tables.reader("json"), f"an array of objects, or one per line; {_MAPPED}"),
     "jsonl": Format(_read_samples, "samples.jsonl, to check it"),

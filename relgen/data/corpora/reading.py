@@ -30,6 +30,7 @@ class ReadOptions:
     offsets: Unit = "characters"
     labelled: bool = True
     negative: str | None = None
+    sheet: str | None = None
     candidates: Callable[[str, str], Iterable[Sample]] | None = None
     """Returns the pairs of entities in a text, given a name for it."""
 

@@ -8,18 +8,18 @@ Parquet by its number).
 from __future__ import annotations
 
 import csv
-import io
 import itertools
+import shlex
 import sys
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from relgen.common import InputError, counted, no_such_file, read_lines
+from relgen.common import InputError, counted, read_lines
 from relgen.data.corpora.columns import REMEDY, RowReader
 from relgen.data.corpora.reading import ReadOptions, json_records
+from relgen.data.corpora.workbook import Sheet, read_sheet
 from relgen.data.file_kinds import refuse_export, refuse_exported_line
 from relgen.data.parquet import parquet_rows
 from relgen.data.samples import Sample
@@ -32,13 +32,14 @@ class Table(NamedTuple):
     """The names of a table's columns, and its rows with their places.
 
     `features` are those of `datasets`, of which class labels count. `joined` has the lines of
-    records that may be several rows, once the rows are read.
+    records that may be several rows, once the rows are read. `sheet` is that of a workbook.
     """
 
     columns: Sequence[str]
     rows: Iterable[tuple[int | str, Mapping[str, Any] | InputError]]
     features: Mapping[str, Any] = {}
     joined: Sequence[int] = ()
+    sheet: Sheet | None = None
 
 
 def reader(
@@ -70,21 +71,46 @@ def _read(
     options: ReadOptions,
 ) -> Iterator[Sample]:
     checks.remedy = REMEDY
-    table = KINDS[kind](path)
+    table = _xlsx(path, options.sheet) if kind == "xlsx" else KINDS[kind](path)
     if not known and "head" not in (options.columns or {}):
         refuse_export(path, table.columns)
-    rows = RowReader(table.columns, checks, options, known=known)
+    others = table.sheet.others if table.sheet and options.sheet is None else ()
+    try:
+        rows = RowReader(table.columns, checks, options, known=known)
+    except InputError as error:
+        elsewhere = f", or choose another sheet: --sheet {shlex.quote(others[0])}" if others else ""
+        raise error.at(remedy=f"{error.remedy}{elsewhere}") from error
     rows.names = class_labels(table.features, rows)
+    _refuse_merged(table, rows.where.values(), path)
     stem = options.split_name or path.stem
     yield from rows.samples(
         (place, f"{stem}-{str(place).strip('[]')}", row) for place, row in table.rows
     )
+    if others:
+        checks.doubts.append(
+            f"{path}: only the first sheet was read, not {', '.join(others)}; relgen data convert "
+            "--sheet chooses one"
+        )
     if table.joined:
         checks.doubts.append(
             f"{path}:{table.joined[0]}: a quotation mark at the start of a cell may have joined "
             f"rows ({counted(len(table.joined), 'such record')}); put the cell in quotation marks, "
             "and write its own ones twice"
         )
+
+
+def _refuse_merged(table: Table, columns: Collection[str], path: Path) -> None:
+    """Raise InputError for merged cells in columns that are read."""
+    for place, numbers in table.sheet.merged if table.sheet else ():
+        for name in (table.columns[number] for number in numbers if number < len(table.columns)):
+            if name in columns:
+                raise InputError(
+                    "merged cells, of which only the first has a value",
+                    path=path,
+                    field=name,
+                    value=place,
+                    remedy="take them apart in the spreadsheet, and fill each one",
+                )
 
 
 def _delimited(path: Path, delimiter: str | None = None) -> Table:
@@ -168,28 +194,10 @@ def _named(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, str] | 
     return dict(itertools.zip_longest(columns, cells[: len(columns)], fillvalue=""))
 
 
-def _xlsx(path: Path) -> Table:
-    """Return the first sheet of a workbook; numbers become texts."""
-    try:
-        from openpyxl import load_workbook
-    except ImportError as error:
-        remedy = "pip install 'relgen-re[xlsx]', or save the sheet as CSV"
-        raise InputError("reading xlsx needs openpyxl", path=path, remedy=remedy) from error
-    content = io.BytesIO(_existing(path).read_bytes())  # whatever its name ends in
-    try:
-        sheet = load_workbook(content, read_only=True, data_only=True).worksheets[0]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        remedy = "save it again as xlsx, or as CSV"
-        raise InputError(f"not an Excel workbook: {error}", path=path, remedy=remedy) from error
-    rows = enumerate(sheet.iter_rows(values_only=True), start=1)
-    texts = ((number, [_text(value) for value in cells]) for number, cells in rows)
-    return _with_header((row for row in texts if any(row[1])), path)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return "" if value is None else str(value)
+def _xlsx(path: Path, name: str | None = None) -> Table:
+    """Return a sheet of a workbook, the first one by default."""
+    sheet = read_sheet(path, name)
+    return _with_header(sheet.rows, path)._replace(sheet=sheet)
 
 
 def _parquet(path: Path) -> Table:
@@ -207,12 +215,6 @@ def _json(path: Path) -> Table:
         place = rows[0][0]
         raise rows[0][1].at(path=path, line=place if isinstance(place, int) else None)
     return Table(list(columns), rows)
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise no_such_file(path)
-    return path
 
 
 KINDS: dict[str, Callable[[Path], Table]] = {
