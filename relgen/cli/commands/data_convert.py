@@ -75,16 +75,7 @@ def run(options: Options) -> None:
         if fit is not None and not options.skip_bad:
             fit.refuse_unknown(options.input)
 
-    reading = ReadOptions(
-        split_name=options.split_name,
-        ambiguous=options.ambiguous,
-        columns=options.columns,
-        offsets=options.offsets or "characters",
-        negative=options.negative,
-        sheet=options.sheet,
-        candidates=_candidates(options, schema, checks),
-    )
-    samples = read_corpus(options.format, checks, reading)
+    samples = read_corpus(options.format, checks, _reading(options, schema, checks))
     patched: Iterable[Sample] = converted(samples if patch is None else patch.apply(samples))
     if sys.stderr.isatty():
         patched = tracked(patched, "converting")
@@ -138,6 +129,18 @@ def _check_format(options: Options) -> None:
                 value=value,
                 remedy=f"use it with {', '.join(forms)}",
             )
+
+
+def _reading(options: Options, schema: RelationSchema | None, checks: RecordChecks) -> ReadOptions:
+    return ReadOptions(
+        split_name=options.split_name,
+        ambiguous=options.ambiguous,
+        columns=options.columns,
+        offsets=options.offsets or "characters",
+        negative=options.negative,
+        sheet=options.sheet,
+        candidates=_candidates(options, schema, checks),
+    )
 
 
 def _candidates(

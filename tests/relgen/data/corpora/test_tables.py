@@ -147,12 +147,6 @@ def test_files_that_cannot_be_read(kind: str, content: str, message: str, tmp_pa
         list(reader(kind)(path))
 
 
-def test_a_missing_workbook_is_no_damaged_one(tmp_path: Path) -> None:
-    pytest.importorskip("openpyxl", reason="needs the extra xlsx")
-    with pytest.raises(InputError, match=r"none\.xlsx: no such file; check the path$"):
-        list(reader("xlsx")(tmp_path / "none.xlsx"))
-
-
 def test_class_labels_of_a_parquet_file(tmp_path: Path) -> None:
     names = ClassLabel(names=["Other", "founded"])
     features = Features({"text": Value("string"), "relation": names})
@@ -160,67 +154,6 @@ def test_class_labels_of_a_parquet_file(tmp_path: Path) -> None:
     Dataset.from_list(rows, features=features).to_parquet(tmp_path / "t.parquet")
     (sample,) = reader("parquet")(tmp_path / "t.parquet")
     assert (sample.id, sample.relation) == ("t-1", "founded")
-
-
-def test_cells_of_a_workbook_that_are_numbers(tmp_path: Path) -> None:
-    book = Workbook()
-    for cells in (["text", "head", "tail", "relation"], [], ["Ann in 2008", "Ann", 2008.0, "year"]):
-        book.active.append(cells)
-    book.save(tmp_path / "t.xlsx")
-    (sample,) = reader("xlsx")(tmp_path / "t.xlsx")
-    assert (sample.id, sample.tail_text) == ("t-3", "2008")
-
-
-def _workbook(path: Path, **sheets: Sequence[Sequence[str]]) -> Workbook:
-    book = Workbook()
-    book.remove(book.active)
-    for name, rows in sheets.items():
-        sheet = book.create_sheet(name)
-        for cells in rows:
-            sheet.append(cells)
-    book.save(path)
-    return book
-
-
-def test_a_sheet_can_be_chosen_and_others_are_said(tmp_path: Path) -> None:
-    path, first, second = tmp_path / "t.xlsx", {**ROW, "relation": "a"}, {**ROW, "relation": "b"}
-    rows = {name: [list(ROW), list(row.values())] for name, row in (("A", first), ("B", second))}
-    _workbook(path, **rows, Empty=[])
-    checks = RecordChecks(path)
-    assert [sample.relation for sample in reader("xlsx")(path, checks=checks)] == ["a"]
-    assert checks.doubts == [
-        f"{path}: only the first sheet was read, not B; relgen data convert --sheet chooses one"
-    ]
-    checks = RecordChecks(path)
-    assert [s.relation for s in reader("xlsx")(path, sheet="B", checks=checks)] == ["b"]
-    assert checks.doubts == []
-    with pytest.raises(InputError, match=r"no such sheet \(got 'C'\); its sheets: A, B, Empty"):
-        list(reader("xlsx")(path, sheet="C"))
-    _workbook(path, Notes=[["Read this first."]], **{"My rows": rows["B"]})
-    with pytest.raises(InputError, match=r"no column for text .*--sheet 'My rows'$"):
-        list(reader("xlsx")(path))
-
-
-@pytest.mark.parametrize(
-    ("cells", "column"),
-    [("A2:A3", "text"), ("B3:C3", "tail"), ("E1:E3", "relation"), ("C3:D3", None), ("F2:F3", None)],
-)
-def test_merged_cells_of_columns_that_are_read(
-    cells: str, column: str | None, tmp_path: Path
-) -> None:
-    path, row = tmp_path / "t.xlsx", [TEXT, "Ann", "Bern", "unused", "r", "unused"]
-    book = _workbook(path, A=[["text", "head", "tail", "note", "relation", "mine"], row, row])
-    book["A"].merge_cells(cells)
-    book.save(path)
-    if column is None:
-        assert len(list(reader("xlsx")(path))) == 2
-        return
-    with pytest.raises(InputError) as caught:
-        list(reader("xlsx")(path))
-    assert str(caught.value) == (
-        f"{path}: field '{column}': merged cells, of which only the first has a value (got "
-        f"'{cells}'); take them apart in the spreadsheet, and fill each one"
-    )
 
 
 def test_klue_has_inclusive_ends_and_deepke_columns_of_starts(tmp_path: Path) -> None:
