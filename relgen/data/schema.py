@@ -34,7 +34,7 @@ from relgen.common import (
     write_text,
 )
 from relgen.data.text import clean_label
-from relgen.data.validation import UnknownLabelError
+from relgen.data.validation import AlikeError
 
 Half = Literal["a", "b"]
 _KEYS = ("name", "relations", "negative")
@@ -124,7 +124,7 @@ class RelationSchema:
             else:
                 remedy = f"its relations: {', '.join(self.labels)}"
             problem = f"not a relation of schema '{self.name}'"
-            raise UnknownLabelError(problem, field="relation", value=label, remedy=remedy)
+            raise AlikeError(problem, field="relation", value=label, remedy=remedy)
 
     def allowed(self, head: str | None, tail: str | None) -> tuple[bool, ...]:
         """Return for each label whether it allows a head and a tail of these types.

@@ -48,8 +48,8 @@ def json_lines(path: Path) -> Iterator[tuple[int, str]]:
     yield from chain(begin, lines)
 
 
-class UnknownLabelError(InputError):
-    """A label that is not in a schema: of many records with it, one is named, and all counted."""
+class AlikeError(InputError):
+    """An error that many records may share: the first is named, and all are counted."""
 
 
 class RecordChecks:
@@ -64,7 +64,7 @@ class RecordChecks:
         checks.finish()
 
     With `skip_bad`, malformed records are only counted; `problems` are the errors of the first
-    1,000, where the records of one unknown label count as one, and `doubts` warnings about samples
+    1,000, of which those that are `AlikeError`s count as one, and `doubts` warnings about samples
     that may have been misread. A reader `note`s what it decided about a record. It may replace
     `path`, `what` a file should hold, and the advice: `remedy` for a file without any of it,
     `line_remedy` for a record. With `may_be_empty`, a file may have no records at all.
@@ -93,7 +93,7 @@ class RecordChecks:
             yield
         except InputError as error:
             self.skipped += 1
-            alike = str(error) if isinstance(error, UnknownLabelError) else f"at {where}"
+            alike = str(error) if isinstance(error, AlikeError) else f"at {where}"
             if alike in self._alike:
                 self._alike[alike] += 1
             elif len(self.problems) < _KEPT:
@@ -167,7 +167,7 @@ class RecordChecks:
 
 
 def _repeated(error: InputError, others: int) -> InputError:
-    problem = f"{error.problem} (and {counted(others, 'more record')} with this label)"
+    problem = f"{error.problem} (and {counted(others, 'more record')} like it)"
     return InputError(problem, path=error.path, line=error.line, remedy=error.remedy)
 
 

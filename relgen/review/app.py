@@ -109,8 +109,9 @@ def create_review_app(session: Session) -> FastAPI:
 
     @app.post("/undo")
     async def undo(request: Who) -> dict[str, Any]:
-        session.undo(request.reviewer)
-        return _state(session, request.reviewer)
+        undone = session.undo(request.reviewer)
+        written = _shown(session, undone) if isinstance(undone, Sample) else None
+        return _state(session, request.reviewer) | {"written": written}
 
     @app.post("/later")
     async def later(request: Who) -> dict[str, Any]:
@@ -178,14 +179,19 @@ def _relations(schema: RelationSchema) -> list[dict[str, str]]:
 
 def _state(session: Session, reviewer: str) -> dict[str, Any]:
     sample = session.current(reviewer)
-    shown = None if sample is None else _shown(sample)
-    return {"sample": shown, "progress": session.progress()}
+    shown, undone = None, None
+    if sample is not None:
+        shown, draft = _shown(session, sample), session.undone.get((reviewer, sample.id))
+        if draft is not None:
+            ends = {role: _in_units(sample.text, getattr(draft, role)) for role in ("head", "tail")}
+            undone = {"relation": draft.relation, "comment": draft.comment, **ends}
+    return {"sample": shown, "undone": undone, "progress": session.progress()}
 
 
-def _shown(sample: Sample) -> dict[str, Any]:
+def _shown(session: Session, sample: Sample) -> dict[str, Any]:
     """Return what the page shows of a sample, with offsets in UTF-16 units."""
-    text = sample.text
-    scores = sorted((sample.scores or {}).items(), key=lambda pair: -pair[1])[:_MOST_SCORES]
+    text, read = sample.text, sample.scores or session.guesses.get(sample.id) or {}
+    scores = sorted(read.items(), key=lambda pair: -pair[1])[:_MOST_SCORES]
     intended = (sample.provenance or {}).get("intended")
     return {
         "id": sample.id,

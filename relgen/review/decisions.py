@@ -7,16 +7,20 @@ Every decision is a line of the log, from which the state is built again:
                   "seconds": 7.5}}
     {"undo": "ann"}
     {"added": {…}}
+    {"results": {"source": "label-studio:3", "decisions": […], "added": […]}}
 
-`undo` takes back the last decision of a reviewer; `added` is a sample that a person wrote.
+`undo` takes back the last decision of a reviewer; `added` is a sample that a person wrote;
+`results` are those of an annotation tool, and replace the earlier ones of the same source.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from relgen.data import Entity
+from relgen.data import Entity, Sample
 
 
 class ConflictError(Exception):
@@ -41,3 +45,40 @@ class Decision:
         """Return what two reviewers who agree have in common."""
         spans = [(entity.start, entity.end) for entity in (self.head, self.tail)]
         return (True, self.relation, *spans) if self.accepted else (False,)
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Decision:
+        """Return the decision of a decoded line."""
+        return cls(**{**row, **{role: Entity(**row[role]) for role in ("head", "tail")}})
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What an export of an annotation tool says: decisions of its annotators, and new samples."""
+
+    source: str
+    decisions: Sequence[Decision]
+    added: Sequence[Sample]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object for a line of the log."""
+        return {
+            "source": self.source,
+            "decisions": [asdict(decision) for decision in self.decisions],
+            "added": [sample.to_json() for sample in self.added],
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Results:
+        """Return the results of a decoded line."""
+        decisions = [Decision.from_json(each) for each in row["decisions"]]
+        return cls(row["source"], decisions, [Sample.from_json(each) for each in row["added"]])
+
+
+def most_frequent(given: Iterable[Decision]) -> list[Decision]:
+    """Return the decisions that agree and are more than any others, or none."""
+    given = list(given)
+    counts = Counter(decision.outcome for decision in given).most_common(2)
+    if not counts or (len(counts) > 1 and counts[0][1] == counts[1][1]):
+        return []
+    return [decision for decision in given if decision.outcome == counts[0][0]]

@@ -17,10 +17,11 @@ from relgen.common import (
 )
 from relgen.data import (
     UNLABELLED,
+    RecordChecks,
     Relation,
     RelationSchema,
     Sample,
-    iter_files,
+    checked_samples,
     load_schema,
     write_samples,
 )
@@ -41,7 +42,7 @@ def review(options: ReviewOptions) -> None:
     """
     out = Path(options.out)
     log, rejected = out.with_suffix(".log.jsonl"), out.with_suffix(".rejected.jsonl")
-    schema, samples = read_reviewable(options.samples, options.schema)
+    schema, samples, guesses = read_reviewable(options.samples, options.schema)
     inputs = [options.samples, options.schema, options.results]
     if options.export is not None:
         if options.results is not None:
@@ -54,7 +55,7 @@ def review(options: ReviewOptions) -> None:
         refuse_foreign([out, rejected], "review")
     with locked(out.parent, name=f".{out.name}.lock"):
         header = text_hash("\n".join(str(sample.to_json()) for sample in samples))
-        session = Session(samples, schema, log, header=header, votes=options.votes)
+        session = Session(samples, schema, log, header=header, votes=options.votes, guesses=guesses)
         if options.results is not None:
             take_over(options.results, session)
         else:
@@ -73,13 +74,26 @@ def review(options: ReviewOptions) -> None:
     _summarise(session.progress(), out, rejected, kept, others)
 
 
-def read_reviewable(path: str | Path, name: str | None) -> tuple[RelationSchema, list[Sample]]:
-    """Return the schema of a review and its samples; without a name, the file's own relations.
+def read_reviewable(
+    path: str | Path, name: str | None
+) -> tuple[RelationSchema, list[Sample], dict[str, dict[str, float]]]:
+    """Return the schema of a review, its samples, and what `relgen suggest` guessed of them, by id.
 
-    Raises InputError if the file cannot be used, or names no relation.
+    Without a name, the relations are those of the file. Raises InputError if the file cannot be
+    used, or names no relation.
     """
-    schema = None if name is None else load_schema(name)
-    samples = [sample for _, sample in iter_files([path], schema, labelled=False)]
+    schema, guesses = None if name is None else load_schema(name), dict[str, dict[str, float]]()
+
+    def noting(row: Any) -> Any:
+        if isinstance(row, dict) and isinstance(row.get("guess"), str):
+            read = {str(row.get("relation")): row.get("given_probability")}
+            read |= {row["guess"]: row.get("probability")}
+            known = {label: float(p) for label, p in read.items() if isinstance(p, int | float)}
+            guesses[str(row.get("id"))] = known
+        return row
+
+    checks = RecordChecks(path)
+    samples = list(checked_samples(checks, schema, labelled=False, amend=noting))
     for sample in samples:
         if sample.relation != UNLABELLED:
             try:
@@ -87,14 +101,14 @@ def read_reviewable(path: str | Path, name: str | None) -> tuple[RelationSchema,
             except InputError as error:
                 raise error.at(path=path, field=f"relation of {sample.id}") from error
     if schema is None:
-        named = [label for sample in samples for label in sample.scores or ()]
+        named = [label for s in samples for label in (*(s.scores or ()), *guesses.get(s.id, ()))]
         named += [sample.relation for sample in samples if sample.relation != UNLABELLED]
         found = tuple(Relation(label, "") for label in dict.fromkeys(named))
         if not found:
             problem, remedy = "the samples name no relation", "give the relations with --schema"
             raise InputError(problem, path=path, remedy=remedy)
         schema = RelationSchema(Path(path).stem, found)
-    return schema, samples
+    return schema, samples, guesses
 
 
 def _serve(session: Session, port: int) -> None:

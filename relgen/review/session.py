@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from relgen.common import InputError, append_line, refuse_unprintable, resume_log
 from relgen.data import UNLABELLED, Entity, RelationSchema, Sample
-from relgen.review.decisions import ConflictError, Decision
+from relgen.review.decisions import ConflictError, Decision, Results, most_frequent
 from relgen.review.order import in_review_order
 
 
@@ -24,6 +24,7 @@ class Session:
         log: where decisions are appended.
         header: identifies the samples; a log with another one is refused.
         votes: the number of people who decide on each sample.
+        guesses: relations that were read in samples without `scores`, with their probabilities.
     """
 
     def __init__(
@@ -34,14 +35,21 @@ class Session:
         *,
         header: str,
         votes: int = 1,
+        guesses: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         self.samples = {sample.id: sample for sample in samples}
         self.schema = schema
         self.log = log
         self.votes = votes
+        self.guesses = guesses or {}
         self.order = [sample.id for sample in in_review_order(samples)]
         self.decisions: dict[str, dict[str, Decision]] = {name: {} for name in self.order}
         self.added: dict[str, Sample] = {}
+        self.undone: dict[tuple[str, str], Decision] = {}
+        """By reviewer and sample, what was taken back last and not decided again."""
+        self._taken_over: dict[str, Results] = {}
+        self._kinds, self._reviewers = Counter[str](), Counter[str]()
+        self._numbers, self._seconds = Counter[str](), 0.0
         self._history: dict[str, list[str]] = {}
         self._shown: dict[str, str] = {}
         self._postponed: dict[str, list[str]] = {}
@@ -49,7 +57,7 @@ class Session:
         for line in resume_log(log, header, other=other, remedy=remedy):
             try:
                 self._apply(line)
-            except (ConflictError, KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError) as error:
                 problem = f"a line of the log cannot be used ({type(error).__name__}: {error})"
                 correct = f"correct or remove the line, or {remedy}"
                 raise InputError(problem, path=log, value=line, remedy=correct) from error
@@ -80,15 +88,11 @@ class Session:
     def is_open(self, name: str, reviewer: str) -> bool:
         """Return whether a reviewer is still to decide on a sample."""
         given = self.decisions[name]
-        return reviewer not in given and (len(given) < self.votes or not self.settled(name))
+        return reviewer not in given and not self._is_done(name)
 
     def settled(self, name: str) -> list[Decision]:
         """Return the decisions on a sample that agree and are more than any others, or none."""
-        given = self.decisions[name].values()
-        counts = Counter(decision.outcome for decision in given).most_common(2)
-        if not counts or (len(counts) > 1 and counts[0][1] == counts[1][1]):
-            return []
-        return [decision for decision in given if decision.outcome == counts[0][0]]
+        return most_frequent(self.decisions[name].values())
 
     def decide(self, decision: Decision) -> None:
         """Check a decision, write it to the log, and count it; one of the same person is replaced.
@@ -103,12 +107,43 @@ class Session:
         given = self.decisions[decision.id]
         if decision.reviewer not in given and not self.is_open(decision.id, decision.reviewer):
             raise ConflictError(f"{', '.join(given)} decided on it already")
+        sample = self.samples[decision.id]
+        if decision.accepted and not _alike(sample.head, sample.tail):
+            _refuse_alike(decision.head, decision.tail)
+        self.check(decision)
+        self._write({"decision": asdict(decision)})
+
+    def check(self, decision: Decision) -> None:
+        """Raise InputError for a decision of which no sample could be made."""
         if decision.accepted:
             if decision.relation is None:
                 raise InputError("choose a relation", field="relation", value=None)
             self.schema.check_label(decision.relation)
         self.result(self.samples[decision.id], [decision])
-        self._write({"decision": asdict(decision)})
+
+    def take_over(self, results: Results) -> int:
+        """Put a tool's checked results in the place of earlier ones of the same source.
+
+        Returns how many of the earlier decisions and new samples are no longer there.
+        """
+        before = self._taken_over.get(results.source)
+        if results != before:
+            self._write({"results": results.to_json()})
+        now, then = (
+            {*((one.id, one.reviewer) for one in each.decisions), *(one.id for one in each.added)}
+            for each in (results, before or results)
+        )
+        return len(then - now)
+
+    def beside(self, source: str) -> tuple[set[str], set[str]]:
+        """Return the samples that a tool may decide on, and the ids that its new ones cannot have.
+
+        The tool may decide again where it has decided, and name its new samples as before.
+        """
+        taken = self._taken_over.get(source, Results(source, [], []))
+        own = {decision.id for decision in taken.decisions}
+        free = {name for name in self.decisions if name in own or not self._is_done(name)}
+        return free, {*self.samples, *self.added} - {sample.id for sample in taken.added}
 
     def postpone(self, reviewer: str) -> None:
         """Show the present sample of a reviewer again only after all others."""
@@ -117,33 +152,30 @@ class Session:
             self._postponed[reviewer] = [*(x for x in mine if x != sample.id), sample.id]
             del self._shown[reviewer]
 
-    def undo(self, reviewer: str) -> Decision | None:
+    def undo(self, reviewer: str) -> Decision | Sample | None:
         """Take back the last decision of a reviewer, show its sample again, and return it.
 
-        If the last one was a sample that the reviewer wrote, it is taken out, and None returned.
+        If the last one was a sample that the reviewer wrote, it is taken out and returned.
         """
         if not (done := self._history.get(reviewer)):
             return None
-        undone = self.decisions.get(done[-1], {}).get(reviewer)
+        undone = self.added.get(done[-1]) or self.decisions[done[-1]].get(reviewer)
         self._write({"undo": reviewer})
-        if undone is not None:
+        if isinstance(undone, Decision):
             self._shown[reviewer] = undone.id
         return undone
 
-    def add(self, sample: Sample) -> None:
-        """Add a sample that a person wrote or labelled; one of the same id is replaced."""
-        if sample.id in self.samples:
-            raise InputError("another sample has this id", field="id", value=sample.id)
-        self.schema.check_label(sample.relation)
-        self._write({"added": sample.to_json()})
-
     def write(self, reviewer: str, text: str, relation: str, head: Entity, tail: Entity) -> None:
-        """Add a sample that a reviewer wrote at the page; see `add`."""
+        """Add a sample that a reviewer wrote, unless it is there already: repeated requests."""
         _check_name(reviewer)
+        _refuse_alike(head, tail)
+        self.schema.check_label(relation)
+        review = {"reviewer": reviewer, "decision": "added"}
         taken = {*self.samples, *self.added}
         name = next(name for n in count(1) if (name := f"written-{n}") not in taken)
-        review = {"reviewer": reviewer, "decision": "added"}
-        self.add(Sample(name, text, head, tail, relation, review=review))
+        sample = Sample(name, text, head, tail, relation, review=review)
+        if all(replace(one, id=name) != sample for one in self.added.values()):
+            self._write({"added": sample.to_json()})
 
     def result(self, sample: Sample, decisions: Sequence[Decision]) -> Sample:
         """Return a sample as decisions that agree have it, with its `review`."""
@@ -180,35 +212,47 @@ class Session:
 
     def progress(self) -> dict[str, Any]:
         """Return how many samples are done, by what was decided and by reviewer, and the time."""
-        kinds, by = Counter[str](), Counter[str]()
-        seconds, agreed, several = 0.0, 0, 0
-        for name, given in self.decisions.items():
-            if not given:
-                continue
-            by.update(given.keys())
-            seconds += sum(decision.seconds for decision in given.values())
-            decisions = self.settled(name)
-            result = self.result(self.samples[name], decisions) if decisions else None
-            kinds[(result.review or {})["decision"] if result else "disputed"] += 1
-            several += len(given) > 1
-            agreed += len(given) > 1 and len(decisions) == len(given)
-        done = sum(self._is_done(name) for name in self.order)
-        decided = by.total()
-        by.update((sample.review or {})["reviewer"] for sample in self.added.values())
+        total, seconds = len(self.order), self._seconds
+        done, decided = self._numbers["done"], self._numbers["decided"]
         return {
-            "total": len(self.order),
+            "total": total,
             "done": done,
-            "kinds": dict(sorted(kinds.items())),
+            "kinds": dict(sorted((+self._kinds).items())),
             "written": len(self.added),
-            "reviewers": dict(by),
+            "reviewers": dict(+self._reviewers),
             "seconds": round(seconds, 1),
-            "seconds_left": round(seconds / decided * (len(self.order) - done)) if decided else 0,
-            "several": several,
-            "agreed": agreed,
+            "seconds_left": round(seconds / decided * (total - done)) if decided else 0,
+            "several": self._numbers["several"],
+            "agreed": self._numbers["agreed"],
         }
+
+    def _count(self, name: str, sign: int) -> None:
+        """Add the decisions on a sample to the progress, or with -1 take them out of it."""
+        if not (given := self.decisions[name]):
+            return
+        decisions = self.settled(name)
+        result = self.result(self.samples[name], decisions) if decisions else None
+        self._kinds[(result.review or {})["decision"] if result else "disputed"] += sign
+        for decision in given.values():
+            self._reviewers[decision.reviewer] += sign
+        several = len(given) > 1
+        self._numbers["decided"] += sign * len(given)
+        self._numbers["done"] += sign * self._is_done(name)
+        self._numbers["several"] += sign * several
+        self._numbers["agreed"] += sign * (several and len(decisions) == len(given))
+        self._seconds += sign * sum(decision.seconds for decision in given.values())
 
     def _is_done(self, name: str) -> bool:
         return len(self.decisions[name]) >= self.votes and bool(self.settled(name))
+
+    def _put(self, name: str, reviewer: str, decision: Decision | None) -> Decision | None:
+        """Replace a reviewer's decision on a sample, and return the one before."""
+        self._count(name, -1)
+        before = self.decisions[name].pop(reviewer, None)
+        if decision is not None:
+            self.decisions[name][reviewer] = decision
+        self._count(name, 1)
+        return before
 
     def _write(self, line: dict[str, Any]) -> None:
         append_line(self.log, line)
@@ -216,25 +260,52 @@ class Session:
 
     def _apply(self, line: Any) -> None:
         if "undo" in line:
-            name = self._history[line["undo"]].pop()
-            if self.added.pop(name, None) is None:
-                del self.decisions[name][line["undo"]]
+            reviewer = line["undo"]
+            name = self._history[reviewer].pop()
+            if self.added.pop(name, None) is not None:
+                self._reviewers[reviewer] -= 1
+            elif (undone := self._put(name, reviewer, None)) is not None:
+                self.undone[reviewer, name] = undone
         elif "added" in line:
             sample = Sample.from_json(line["added"])
+            reviewer = (sample.review or {})["reviewer"]
             self.added[sample.id] = sample
-            self._remember((sample.review or {})["reviewer"], sample.id)
+            self._reviewers[reviewer] += 1
+            self._remember(reviewer, sample.id)
+        elif "results" in line:
+            self._replace(Results.from_json(line["results"]))
         else:
-            row = line["decision"]
-            entities = {role: Entity(**row[role]) for role in ("head", "tail")}
-            decision = Decision(**{**row, **entities})
+            decision = Decision.from_json(line["decision"])
+            self._put(decision.id, decision.reviewer, decision)
+            self.undone.pop((decision.reviewer, decision.id), None)
             self._remember(decision.reviewer, decision.id)
-            self.decisions[decision.id][decision.reviewer] = decision
+
+    def _replace(self, results: Results) -> None:
+        if (before := self._taken_over.get(results.source)) is not None:
+            for decision in before.decisions:
+                self._put(decision.id, decision.reviewer, None)
+            for sample in before.added:
+                del self.added[sample.id]
+        for decision in results.decisions:
+            self._put(decision.id, decision.reviewer, decision)
+        self.added |= {sample.id: sample for sample in results.added}
+        self._taken_over[results.source] = results
 
     def _remember(self, reviewer: str, name: str) -> None:
         history = self._history.setdefault(reviewer, [])
         if name in history:
             history.remove(name)
         history.append(name)
+
+
+def _alike(head: Entity, tail: Entity) -> bool:
+    return (head.start, head.end) == (tail.start, tail.end)
+
+
+def _refuse_alike(head: Entity, tail: Entity) -> None:
+    if _alike(head, tail):
+        value, remedy = [tail.start, tail.end], "mark another one"
+        raise InputError("is the head as well", field="tail", value=value, remedy=remedy)
 
 
 def _check_name(reviewer: str) -> None:

@@ -108,11 +108,24 @@ def test_a_review_with_keys_and_the_mouse(page: Any, made: Session) -> None:
     found = made.decisions["unsure"]["ann"]
     assert (found.head.start, found.head.end) == (29, 33)  # characters, not UTF-16 units
     assert found.tail == Entity(2, 6, "ORG")
+    # what is the tail cannot be the head as well
+    page.evaluate(SELECT, [22, 26])
+    page.keyboard.press("h")
+    expect(page.locator("#problem")).to_have_text("This is the tail: select another head.")
+    expect(page.locator("#text .head")).to_have_text("Acme")
+    page.keyboard.press("3")
+    page.keyboard.press("c")
+    page.keyboard.type("no relation at all")
+    page.keyboard.press("Escape")
     page.keyboard.press("x")
     expect(page.locator("#progress")).to_contain_text("3 of 4 sentences")
+    expect(page.locator("#comment")).to_have_value("")
     page.keyboard.press("u")
     expect(page.locator("#progress")).to_contain_text("2 of 4 sentences")
     assert made.decisions["sure"] == {}
+    # what was done is there to be changed
+    expect(page.locator("#comment")).to_have_value("no relation at all")
+    expect(page.locator("#relations [aria-pressed=true]")).to_contain_text("none")
 
 
 MARK = """([role, start, end]) => {
@@ -131,6 +144,8 @@ def test_a_sentence_of_ones_own(page: Any, made: Session) -> None:
     page.click("text=Add this sentence")
     expect(page.locator("#problem")).to_have_text("Your sentence has no tail and no relation yet.")
     expect(page.locator("#problem")).to_be_in_viewport()  # the narrow page is scrolled down
+    page.evaluate(MARK, ["tail", 3, 6])
+    expect(page.locator("#problem")).to_have_text("This is the head: select another tail.")
     page.evaluate(MARK, ["tail", 16, 20])
     expect(page.locator("#own-facts")).to_have_text("head: Ben · tail: Rome")
     page.select_option("#own-relation", "lives_in")
@@ -142,11 +157,15 @@ def test_a_sentence_of_ones_own(page: Any, made: Session) -> None:
     (written,) = made.added.values()
     assert (written.text, written.relation) == ("🙂 Ben lives in Rome.", "lives_in")
     assert (written.head_text, written.tail_text, written.source) == ("Ben", "Rome", "human")
+    # taken back, it is there to be changed
+    page.click("text=Undo my last decision")
+    expect(page.locator("#progress")).not_to_contain_text("written")
+    expect(page.locator("#own-text")).to_have_value("🙂 Ben lives in Rome.")
+    expect(page.locator("#own-facts")).to_have_text("head: Ben · tail: Rome")
+    expect(page.locator("#relations [aria-pressed=true]")).to_contain_text("lives_in")
     # changed places are marked anew
     page.fill("#own-text", "Rome")
     expect(page.locator("#own-facts")).to_be_empty()
-    page.click("text=Undo my last decision")
-    expect(page.locator("#progress")).not_to_contain_text("written")
 
 
 def test_two_reviewers_see_each_others_progress(page: Any, place: str, made: Session) -> None:

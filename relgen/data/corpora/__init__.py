@@ -119,6 +119,8 @@ FORMATS: dict[str, Format] = {
     ),
     "drugprot": Format(drugprot.read, "the folder of DrugProt's or ChemProt's tables"),
 }
+TASK_READERS = {"label-studio": label_studio.read, "prodigy": prodigy.read}
+"""The annotation tools whose tasks `relgen review` reads one by one."""
 COLUMNS = (
     *("csv", "tsv", "xlsx", "parquet", "json", "hub", "deepke", "klue"),
     *("labelstudio", "prodigy", "doccano", "docbin", "webanno"),

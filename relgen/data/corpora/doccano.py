@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from relgen.common import InputError
-from relgen.data.corpora.documents import Document, Link, Mention, json_reader
-from relgen.data.corpora.reading import Reader
-from relgen.data.validation import RecordChecks, value_of
+from relgen.data.corpora.documents import Document, JsonReader, Link, Mention
+from relgen.data.validation import AlikeError, RecordChecks, value_of
 
 
 def _parse(
@@ -20,7 +18,7 @@ def _parse(
 ) -> Document:
     if not isinstance(record.get("entities"), list):
         remedy = "export as JSONL, from a project with 'Use relation labeling'"
-        raise InputError("no entities and relations", value=sorted(record), remedy=remedy)
+        raise AlikeError("no entities and relations", remedy=remedy)
     mentions = {
         each.get("id"): Mention(
             value_of(each, "start_offset", int),
@@ -37,4 +35,4 @@ def _parse(
     return Document(key, place, value_of(record, "text", str), mentions, links)
 
 
-read: Reader = json_reader("doccano", _parse, where="`relations`")
+read: JsonReader = JsonReader("doccano", _parse, "`relations`")

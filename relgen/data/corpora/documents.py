@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from relgen.common import InputError, suggestion
-from relgen.data.corpora.reading import Reader, ReadOptions, json_records, malformed
+from relgen.data.corpora.reading import ReadOptions, json_records, malformed
 from relgen.data.corpora.units import entity_at
 from relgen.data.samples import Entity, Sample
 from relgen.data.sentences import sentence_spans
@@ -96,33 +96,53 @@ def known_columns(options: ReadOptions, *known: str) -> Mapping[str, str]:
     return columns
 
 
-def json_reader(form: str, parse: Parse, *, where: str) -> Reader:
-    """Return the reader of a format with a JSON object for each document.
+@dataclass(frozen=True, slots=True)
+class JsonReader:
+    """Reads a format with a JSON object for each document.
 
     `where` says in what a record holds its relations, for a file that has none.
     The columns `text` and `group` name other fields of a record, of its `data` or of its `meta`.
     """
 
-    def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+    form: str
+    parse: Parse
+    where: str
+
+    def __call__(self, path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
+        """Yield the samples of a file (see `reading.Reader`)."""
         stem, columns = options.split_name or path.stem, known_columns(options, "text", "group")
         keys = dict[str, None]()
         for place, record in json_records(path):
             document = None
-            with checks.record(place), malformed(form):
+            with checks.record(place), malformed(self.form):
                 if isinstance(record, InputError):
                     raise record
                 keys |= dict.fromkeys(record)
-                checks.remedy = f"they are read from {where}; keys that exist: {', '.join(keys)}"
+                checks.remedy = (
+                    f"they are read from {self.where}; keys that exist: {', '.join(keys)}"
+                )
                 if "text" in columns:
                     record = _with_text(record, columns["text"])
-                document = parse(record, f"{stem}-{str(place).strip('[]')}", place, checks)
+                document = self.parse(record, f"{stem}-{str(place).strip('[]')}", place, checks)
                 if document is not None and "group" in columns:
                     group = str(_holder(record, columns["group"])[columns["group"]])
                     document = replace(document, group=group)
             if document is not None:
                 yield from samples(document, checks, options)
 
-    return read
+    def read_task(
+        self, record: Mapping[str, Any], name: str, checks: RecordChecks, *, whole: bool
+    ) -> list[Sample]:
+        """Return the samples of one record, with ids such as `NAME-1`; `whole` ones have its text.
+
+        What is wrong with the record, or is said of it, is collected under the name.
+        """
+        document = None
+        with checks.record(name), malformed(self.form):
+            if (document := self.parse(record, name, name, checks)) is not None:
+                sentences = [(0, len(document.text))] if whole else None
+                document = replace(document, name=name, sentences=sentences)
+        return [] if document is None else list(samples(document, checks, ReadOptions()))
 
 
 def _holder(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:

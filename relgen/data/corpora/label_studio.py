@@ -16,9 +16,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from relgen.common import InputError
-from relgen.data.corpora.documents import Document, Link, Mention, json_reader
-from relgen.data.corpora.reading import Reader
-from relgen.data.validation import RecordChecks, value_of
+from relgen.data.corpora.documents import Document, JsonReader, Link, Mention
+from relgen.data.validation import AlikeError, RecordChecks, value_of
 
 
 def _parse(
@@ -26,7 +25,7 @@ def _parse(
 ) -> Document | None:
     if not isinstance(task.get("annotations"), list) or not isinstance(task.get("data"), dict):
         remedy = "export as JSON (JSON-MIN and CSV have no relations)"
-        raise InputError("no data and annotations", value=sorted(task), remedy=remedy)
+        raise AlikeError("no data and annotations", remedy=remedy)
     annotations = [each for each in task["annotations"] if not each.get("was_cancelled")]
     if not annotations:
         checks.note("have no annotation: left out", place)
@@ -38,7 +37,6 @@ def _parse(
     mentions = {r.get("id"): _mention(r["value"]) for r in result if _is_region(r)}
     links = [link for r in result if r.get("type") == "relation" for link in _links(r)]
     key = f"{name.rpartition('-')[0]}-{task['id']}" if "id" in task else name
-    key = str(task["data"].get("relgen_id") or key)  # of `relgen review --export`
     return Document(key, place, _text(task["data"]), mentions, links)
 
 
@@ -76,6 +74,6 @@ def _text(data: Mapping[str, Any]) -> str:
     return text
 
 
-read: Reader = json_reader(
-    "Label Studio", _parse, where="results of the type relation (arrows between regions)"
+read: JsonReader = JsonReader(
+    "Label Studio", _parse, "results of the type relation (arrows between regions)"
 )

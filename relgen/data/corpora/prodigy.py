@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from relgen.data.corpora.documents import Document, Link, Mention, json_reader
-from relgen.data.corpora.reading import Reader
+from relgen.data.corpora.documents import Document, JsonReader, Link, Mention
 from relgen.data.validation import RecordChecks, value_of
 
 
@@ -41,8 +40,7 @@ def _parse(
         for span in spans
         if span.keys() >= {"start", "end"}
     }
-    name = str((record.get("meta") or {}).get("relgen_id") or name)  # of `relgen review --export`
     return Document(name, place, value_of(record, "text", str), mentions, links)
 
 
-read: Reader = json_reader("Prodigy", _parse, where="`relations`")
+read: JsonReader = JsonReader("Prodigy", _parse, "`relations`")

@@ -19,8 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from relgen.common import InputError
-from relgen.data.corpora.documents import Document, Link, json_reader
-from relgen.data.corpora.reading import Reader
+from relgen.data.corpora.documents import Document, JsonReader, Link
 from relgen.data.corpora.tokens import TokenText
 from relgen.data.samples import Entity
 from relgen.data.validation import RecordChecks, value_of
@@ -96,5 +95,5 @@ def _flat(record: Mapping[str, Any], key: str, size: int) -> list[list[Any]]:
     return [row[:size] for row in rows]
 
 
-read_spert: Reader = json_reader("SpERT", _parse_spert, where="`relations`")
-read_dygie: Reader = json_reader("DyGIE++", _parse_dygie, where="`relations`")
+read_spert: JsonReader = JsonReader("SpERT", _parse_spert, "`relations`")
+read_dygie: JsonReader = JsonReader("DyGIE++", _parse_dygie, "`relations`")

@@ -160,7 +160,7 @@ def test_an_unknown_label_is_one_line(tmp_path):
     lines = str(caught.value).splitlines()
     assert [line.partition("s.jsonl:")[2][:2] for line in lines] == ["1:", "2:"]
     assert "(got 'r1')" in lines[1]
-    assert "(and 549 more records with this label)" in lines[1]
+    assert "(and 549 more records like it)" in lines[1]
 
 
 def test_nothing_is_yielded_after_an_error(tmp_path):

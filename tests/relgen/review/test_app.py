@@ -16,11 +16,11 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 
 from fastapi.testclient import TestClient
 
-from relgen.data.samples import Entity
+from relgen.data.samples import UNLABELLED, Entity
 from relgen.review.app import create_review_app
 from relgen.review.session import Session
 
-from .people import SAMPLES, sample, session
+from .people import SAMPLES, SCHEMA, sample, session
 
 HERE = "http://127.0.0.1:8001"
 ANN = {"reviewer": "ann"}
@@ -69,7 +69,7 @@ def test_a_sentence_is_shown_and_decided_on(client: TestClient, made: Session) -
     [
         ({"start": 30, "end": 34}, Entity(29, 33)),  # Bern
         ({"start": 0, "end": 2}, Entity(0, 1)),  # the emoji itself
-        ({"start": 3, "end": 7, "type": "X"}, Entity(2, 6, "X")),
+        ({"start": 3, "end": 12, "type": "X"}, Entity(2, 11, "X")),
         ({"start": 1, "end": 7}, None),  # begins inside of it
         ({"start": 7, "end": 7}, None),
         ({"start": 7, "end": 3}, None),
@@ -92,8 +92,34 @@ def test_selections_are_counted_in_utf16_units(
 def test_undo_and_later(client: TestClient) -> None:
     shown = client.get("/state", params=ANN).json()["sample"]
     assert client.post("/decide", json=body(shown)).json()["sample"]["id"] == "unsure"
-    assert client.post("/undo", json=ANN).json()["sample"] == shown
+    answer = client.post("/undo", json=ANN).json()
+    assert (answer["sample"], answer["written"]) == (shown, None)
     assert client.post("/later", json=ANN).json()["sample"]["id"] == "unsure"
+
+
+def test_what_was_taken_back_is_there_to_be_changed(client: TestClient, tmp_path: Path) -> None:
+    shown = client.get("/state", params=ANN).json()
+    assert shown["undone"] is None
+    bern = {"start": 30, "end": 34, "type": None}
+    changes = {"relation": "none", "comment": "long and thoughtful", "tail": bern}
+    client.post("/decide", json=body(shown["sample"], **changes))
+    expected = {**changes, "head": shown["sample"]["head"]}
+    answer = client.post("/undo", json=ANN).json()
+    assert answer["undone"] == expected
+    # after a kill as well
+    with TestClient(create_review_app(session(tmp_path)), base_url=HERE) as again:
+        states = [again.get("/state", params={"reviewer": name}).json() for name in ("ann", "bob")]
+        assert [one["undone"] for one in states] == [expected, None]
+    client.post("/decide", json=body(shown["sample"]))
+    assert client.post("/undo", json=ANN).json()["undone"]["comment"] == ""
+
+
+def test_the_guess_of_relgen_suggest_is_the_relation_read(tmp_path: Path) -> None:
+    raw = sample("raw", relation=UNLABELLED)
+    made = Session([raw], SCHEMA, tmp_path / "log", header="h", guesses={"raw": {"none": 0.4}})
+    with TestClient(create_review_app(made), base_url=HERE) as client:
+        shown = client.get("/state", params=ANN).json()["sample"]
+    assert (shown["relation"], shown["scores"]) == (None, [["none", 0.4]])
 
 
 def test_at_the_end_nothing_is_shown(client: TestClient) -> None:
@@ -245,6 +271,15 @@ def test_a_sentence_is_written(client: TestClient, made: Session) -> None:
     assert answer["progress"]["reviewers"] == {"ann": 1}
     (written,) = made.added.values()
     assert (written.id, written.head, written.tail) == ("written-1", Entity(2, 5), Entity(15, 19))
-    for wrong in ({"relation": "x"}, {"tail": head | {"end": 99}}, {"text": " "}, {"reviewer": ""}):
+    for wrong in (
+        *({"relation": "x"}, {"tail": head | {"end": 99}}, {"tail": head}),
+        *({"text": " "}, {"reviewer": ""}),
+    ):
         assert client.post("/write", json={**own, **wrong}).status_code == 422
+    assert client.post("/write", json=own).json()["progress"]["written"] == 1  # repeated
     assert len(made.added) == 1
+    shown = client.post("/undo", json=ANN).json()["written"]
+    assert {key: shown[key] for key in ("text", "relation")} == {
+        key: own[key] for key in ("text", "relation")
+    }
+    assert (shown["head"], shown["tail"]) == (head | {"type": None}, tail | {"type": None})

@@ -169,10 +169,25 @@ def test_tasks_go_out_and_results_come_back(given: Path, capsys: Any) -> None:
 
 
 def test_relations_are_those_of_the_file_or_of_the_schema(given: Path) -> None:
-    schema, samples = read_reviewable(given, None)
+    schema, samples, guesses = read_reviewable(given, None)
     assert (schema.labels, samples) == (("founded_by", "lives_in", "none"), SAMPLES)
-    schema, _ = read_reviewable(given, str(given.with_name("schema.yaml")))
-    assert schema == SCHEMA
+    schema, *_ = read_reviewable(given, str(given.with_name("schema.yaml")))
+    assert (schema, guesses) == (SCHEMA, {})
+
+
+def test_what_relgen_suggest_guessed_is_shown(tmp_path: Path) -> None:
+    bare = {"relation": None, "guess": "lives_in", "probability": 0.4}
+    wrong = {"guess": "none", "probability": 0.7, "given_probability": 0.2}
+    rows = [{**sample("a").to_json(), **bare}, {**sample("b").to_json(), **wrong}]
+    path = write(tmp_path / "suggested.jsonl", rows, lines=True)
+    schema, samples, guesses = read_reviewable(path, None)
+    assert guesses == {"a": {"lives_in": 0.4}, "b": {"founded_by": 0.2, "none": 0.7}}
+    assert schema.labels == ("lives_in", "founded_by", "none")
+    # it is nobody's label, and stays out of what is written
+    assert [(one.relation, one.scores) for one in samples] == [
+        (UNLABELLED, None),
+        ("founded_by", None),
+    ]
 
 
 @pytest.mark.parametrize(

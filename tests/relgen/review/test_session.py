@@ -116,9 +116,8 @@ def test_undo_takes_back_ones_own_decisions_one_by_one(tmp_path: Path) -> None:
     made.decide(decision("unsure", "bob"))
     made.decide(decision("sure", "ann"))
     for name in ("sure", "torn"):
-        undone = made.undo("ann")
-        assert undone is not None
-        assert (undone.id, shown(made)) == (name, name)
+        assert made.undo("ann") == decision(name, "ann")
+        assert shown(made) == name
     assert made.undo("ann") is None
     assert made.undo("nobody") is None
     again = session(tmp_path)
@@ -188,14 +187,44 @@ def test_what_is_reviewed_or_has_no_relation(tmp_path: Path) -> None:
 
 def test_a_sentence_that_a_person_wrote(tmp_path: Path) -> None:
     made = session(tmp_path)
-    mine = Sample("mine", "Bo lives in Rome.", Entity(0, 2), Entity(12, 16), "lives_in")
+    head, tail = Entity(0, 2), Entity(12, 16)
+    for _ in range(2):  # a request is repeated where no answer came
+        made.write("ann", "Bo lives in Rome.", "lives_in", head, tail)
+    mine = Sample("written-1", "Bo lives in Rome.", head, tail, "lives_in")
     mine = replace(mine, review={"reviewer": "ann", "decision": "added"})
-    made.add(mine)
     assert session(tmp_path).results()[0] == [*SAMPLES, mine]
-    with pytest.raises(InputError, match="another sample has this id"):
-        made.add(replace(mine, id="torn"))
-    with pytest.raises(InputError, match="not a relation of schema"):
-        made.add(replace(mine, id="x", relation="born_in"))
+    for wrong, problem in (
+        (("born_in", head, tail), "not a relation of schema"),
+        (("lives_in", tail, tail), r"field 'tail': is the head as well \(got \[12, 16\]\)"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            made.write("ann", "Bo lives in Rome.", *wrong)
+    assert len(made.added) == 1
+
+
+def test_head_and_tail_are_one_only_where_they_were(tmp_path: Path) -> None:
+    one = sample("same", relation="none")
+    one = replace(one, tail=one.head)
+    made = session(tmp_path, samples=[*SAMPLES, one])
+    with pytest.raises(InputError, match="field 'tail': is the head as well"):
+        made.decide(decision("torn", tail=SAMPLES[1].head))
+    made.decide(replace(decision("sure"), id="same", head=one.head, tail=one.tail))
+    assert made.progress()["done"] == 1
+
+
+def test_progress_looks_at_what_changed_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = session(tmp_path)
+    made.decide(decision("torn"))
+    looked: list[str] = []
+    settled = made.settled
+    monkeypatch.setattr(made, "settled", lambda name: looked.append(name) or settled(name))
+    assert made.progress()["done"] == 1
+    assert looked == []
+    made.decide(decision("sure"))
+    assert set(looked) == {"sure"}
+    assert made.progress()["kinds"] == {"accepted": 2}
 
 
 def test_the_time_that_is_left(tmp_path: Path) -> None:
@@ -211,7 +240,9 @@ def test_a_written_sentence_is_taken_back_in_its_turn(tmp_path: Path) -> None:
     made.decide(decision("torn"))
     for relation in ("lives_in", "none"):
         made.write("ann", "Ben lives in Rome.", relation, Entity(0, 3), Entity(13, 17))
-    assert made.undo("ann") is None
+    undone = made.undo("ann")
+    assert isinstance(undone, Sample)
+    assert undone.relation == "none"
     assert [one.relation for one in made.added.values()] == ["lives_in"]
     # as after a kill
     again = session(tmp_path)
@@ -219,7 +250,7 @@ def test_a_written_sentence_is_taken_back_in_its_turn(tmp_path: Path) -> None:
     assert written.review == {"reviewer": "ann", "decision": "added"}
     assert (written.source, written.id) == ("human", "written-1")
     assert again.results()[0][-1] == written
-    assert again.undo("ann") is None
+    assert again.undo("ann") == written
     undone = again.undo("ann")
     assert undone is not None
     assert (undone.id, again.added) == ("torn", {})

@@ -136,7 +136,7 @@ def test_offsets_that_browsers_count(tmp_path: Path) -> None:
     ("task", "message"),
     [
         (_task(_relation(labels=())), "a relation without a label"),
-        ({"id": 1, "text": TEXT, "label": []}, "no data and annotations .* export as JSON"),
+        ({"id": 1, "text": TEXT, "label": []}, "no data and annotations; export as JSON"),
         (_task({"type": "relation", "from_id": "x", "to_id": "bb", "labels": ["r"]}), "got 'x'"),
         (_task(_relation()) | {"data": {"a": "b", "c": "d"}}, "which of these is the text"),
     ],
@@ -144,3 +144,13 @@ def test_offsets_that_browsers_count(tmp_path: Path) -> None:
 def test_what_cannot_be_read(task: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"project.json: record \[1\]: .*{message}"):
         list(READ(_write(tmp_path, task)))
+
+
+def test_another_form_of_export_is_one_line(tmp_path: Path) -> None:
+    tasks = [{"id": n, "text": TEXT, "label": []} for n in range(3)]
+    with pytest.raises(InputError) as refused:
+        list(READ(_write(tmp_path, *tasks, _task(_relation(labels=())))))
+    first, second = str(refused.value).splitlines()
+    assert "record [1]: no data and annotations; export as JSON (JSON-MIN and CSV have no" in first
+    assert first.endswith("(and 2 more records like it)")
+    assert "record [4]: field 'relation': a relation without a label" in second
