@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,13 @@ def cross_validate(
 ) -> Tensor:
     """Return cross-validated probabilities (N, R); NaN for relations with a single sentence.
 
-    Pairs of one sentence are held out together.
+    Pairs of one sentence are held out together. There are as many parts as a relation has
+    sentences, and at most four: with more parts than sentences, the relation that is held out is
+    trained on fewer of them than the others, and all are taken for others.
     """
     relations, texts = [s.relation for s in labelled], [s.text for s in labelled]
-    folds = fold_of_rows(relations, texts, _FOLDS)
+    sentences = Counter(relation for relation, _ in set(zip(relations, texts, strict=True)))
+    folds = fold_of_rows(relations, texts, max(2, min(_FOLDS, max(sentences.values()))))
     return cross_validated(states, folds=folds, **_fitting(labelled, schema, penalty))
 
 

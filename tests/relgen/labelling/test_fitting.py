@@ -1,5 +1,6 @@
 """Fitting the probe to labelled samples, and its score on them."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,16 +31,32 @@ def test_the_score_is_of_samples_left_out() -> None:
     assert fitted(twelve[:3]) is None  # none can be left out
 
 
-def test_pairs_of_one_sentence_are_left_out_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def parts(samples: list[Sample], monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the part of the cross-validation that each sample is in."""
+
     def given(*_: Tensor, folds: list[int], **__: object) -> Tensor:
         seen.extend(folds)
         return torch.full((len(folds), 3), float("nan"))
 
     seen: list[int] = []
     monkeypatch.setattr("relgen.labelling.fitting.cross_validated", given)
+    fitted(samples)
+    return seen
+
+
+def test_pairs_of_one_sentence_are_left_out_together(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [sample(i // 2, LABELS[i % 2], "xcause") for i in range(8)]
-    fitted(pairs)
-    assert seen == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert parts(pairs, monkeypatch) == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_each_relation_is_left_out_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    # of two shots, one in four parts would be trained on half as much as those of other relations
+    for shots in (2, 3, 4, 8):
+        samples = [sample(i, LABELS[i // shots], "xcause") for i in range(3 * shots)]
+        found = Counter(
+            zip([s.relation for s in samples], parts(samples, monkeypatch), strict=True)
+        )
+        assert sorted(found.values()) == [max(1, shots // 4)] * (3 * min(shots, 4))
 
 
 def test_one_relation_is_too_few(tmp_path: Path) -> None:
