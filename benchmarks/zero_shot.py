@@ -99,14 +99,13 @@ def extracted(
     Raises:
         RuntimeError: the extractor failed; the message ends with what it printed last.
     """
-    types = {t for each in schema for t in (*each.head_types, *each.tail_types)}
     asked = {
         "library": library,
         "model": model,
         "texts": [sample.text for sample in samples],
         "pairs": [[(e.start, e.end) for e in (one.head, one.tail)] for one in samples],
         "relations": {n: schema[label].explanation for n, label in asked_for(schema).items()},
-        "types": sorted(each.replace("_", " ").lower() for each in types) or ["entity"],
+        "types": sorted(each.replace("_", " ").lower() for each in schema.types) or ["entity"],
         **{name: getattr(args, name) for name in ("threshold", "batch", "threads")},
     }
     command = [args.python or sys.executable, _SIDES]

@@ -67,14 +67,13 @@ class EntityMarkerClassifier(Classifier):
         attention: Literal["sdpa", "eager"] = "sdpa",
     ) -> None:
         tokenizer = load_tokenizer(model)
-        types = {kind for rel in schema for kind in (*rel.head_types, *rel.tail_types)}
         encoder = load_encoder(model, attention)
         if encoder_dropout is not None:
             set_dropout(encoder, encoder_dropout)
         length = min(max_length, longest_input(encoder))
         encoding = MarkerEncoding(
             tokenizer,
-            types=sorted(types) if typed_markers else (),
+            types=schema.types if typed_markers else (),
             markers=markers,
             max_length=length,
         )

@@ -92,6 +92,11 @@ class RelationSchema:
         return tuple(label for label in self.labels if label != self.negative)
 
     @property
+    def types(self) -> tuple[str, ...]:
+        """Return the entity types that the relations name, sorted."""
+        return tuple(sorted({t for one in self.relations for t in one.head_types + one.tail_types}))
+
+    @property
     def titles(self) -> dict[str, str]:
         """Return the labels by title, of relations that have one which is no label itself."""
         named = {one.title: one.name for one in self.relations if one.title}

@@ -7,6 +7,7 @@
 The entry point `spacy_factories` makes it known to spaCy wherever relgen is installed.
 """
 
+import logging
 import shutil
 from collections.abc import Iterable, Iterator
 from itertools import permutations
@@ -21,6 +22,7 @@ from relgen.common import EXPORT_FILE, InputError, atomic_folder, check_export, 
 from relgen.data import UNLABELLED, Entity, Sample
 from relgen.prediction import Fact, in_one_direction
 
+_LOG = logging.getLogger(__name__)
 _KEY = "relgen.relations"
 _FOLDER = "classifier"
 
@@ -62,6 +64,7 @@ class RelationComponent:
         self.types = types
         self.device = device
         self._loaded: Any = None
+        self._unknown = set[str]()
 
     def __call__(self, doc: Doc) -> Doc:
         return next(self.pipe([doc]))
@@ -132,6 +135,10 @@ class RelationComponent:
 
     def _entity(self, span: Span, sentence: Span) -> Entity:
         kind = self.types.get(span.label_, span.label_) or None
+        known = self.classifier.schema.types
+        if kind and known and kind not in known and kind not in self._unknown:
+            self._unknown.add(kind)
+            _LOG.warning("the schema does not name entities' type %s; rename it with `types`", kind)
         return Entity(span.start_char, span.end_char, kind).counted_from(sentence.start_char)
 
 
@@ -159,6 +166,7 @@ def export_spacy(
     *,
     pipeline: str | None = None,
     language: str = "en",
+    types: dict[str, str] | None = None,
     force: bool = False,
 ) -> list[str]:
     """Write a spaCy pipeline that ends with the classifier; return its components' names.
@@ -168,6 +176,7 @@ def export_spacy(
         pipeline: a pipeline that finds entities, by name or folder; by default an empty one, to
             which the user adds such a component.
         language: of the empty pipeline.
+        types: the schema's name of entity types that the pipeline calls otherwise.
         force: replace an earlier export at `out`.
 
     Raises:
@@ -183,7 +192,7 @@ def export_spacy(
         raise InputError(reason, field=field, value=value, remedy=remedy) from error
     if not {"parser", "senter", "sentencizer"} & set(nlp.pipe_names):
         nlp.add_pipe("sentencizer", first=True)
-    component: Any = nlp.add_pipe("relgen")
+    component: Any = nlp.add_pipe("relgen", config={"types": types or {}})
     component.model = str(folder)
     _ = component.classifier  # an error before anything is written
     with atomic_folder(out, EXPORT_FILE) as temporary:

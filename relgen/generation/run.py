@@ -140,9 +140,8 @@ def _loop(
 
     schema, train, forbidden = inputs
     engine = find_engine(settings, journal)
-    found = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
-    found |= {e.type for sample in train for e in (sample.head, sample.tail) if e.type}
-    types, language = tuple(sorted(found)), foreign_language(train)
+    found = {e.type for sample in train for e in (sample.head, sample.tail) if e.type}
+    types, language = tuple(sorted(found.union(schema.types))), foreign_language(train)
     if language is not None and settings.grammar and settings.one_sentence:
         _check_sentences(train)
     if engine.tokenizer is not None and (

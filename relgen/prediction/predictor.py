@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 CHUNK = 512
-PAIRS, REVERSED, RELATION, UNKNOWN = "pairs", "reversed", "relation ", "type "
+ENTITIES, PAIRS, REVERSED = "entities", "pairs", "reversed"
+RELATION, UNKNOWN = "relation ", "type "
 """What is counted; relations and types follow the last two."""
 
 
@@ -37,8 +38,7 @@ class Predictor:
         self.at_once = at_once
         device = str(find_device(options.device))
         self.classifier = load_classifier(options.model, device=device, precision=options.precision)
-        schema = self.classifier.schema
-        self.types = sorted({t for r in schema for t in (*r.head_types, *r.tail_types)})
+        self.types = self.classifier.schema.types
         self.threshold = self._threshold()
         if options.coverage:
             self.classifier.least_in_set(options.coverage)
@@ -121,6 +121,7 @@ class Predictor:
                 found.append((one, {}))
                 continue
             entities = next(entities_of)
+            counts[ENTITIES] += len(entities)
             if self.types:
                 unknown = (e.type for e in entities if e.type and e.type not in self.types)
                 counts.update(f"{UNKNOWN}{kind}" for kind in unknown)

@@ -32,7 +32,15 @@ from relgen.common import (
 )
 from relgen.data import RecordChecks
 from relgen.prediction.inputs import input_checks, read_raw_texts, read_samples_to_predict
-from relgen.prediction.predictor import CHUNK, PAIRS, RELATION, REVERSED, UNKNOWN, Predictor
+from relgen.prediction.predictor import (
+    CHUNK,
+    ENTITIES,
+    PAIRS,
+    RELATION,
+    REVERSED,
+    UNKNOWN,
+    Predictor,
+)
 from relgen.prediction.settings import PredictOptions
 from relgen.prediction.sources import source_files
 
@@ -46,10 +54,10 @@ def predict(options: PredictOptions) -> dict[str, Any]:
     again, this resumes, or returns the finished summary.
 
     Returns:
-        The summary: the options, the numbers of malformed records (`skipped`), of pairs, of those
-        left out since their relation holds in the other direction (`reversed`), of predictions by
-        relation (under `""` those without an answer), and of entities by type, of types that the
-        schema does not name.
+        The summary: the options, the numbers of malformed records (`skipped`), of entities found in
+        raw text, of pairs, of those left out since their relation holds in the other direction
+        (`reversed`), of predictions by relation (under `""` those without an answer), and of
+        entities by type, of types that the schema does not name.
 
     Raises:
         InputError: the classifier or the input cannot be used.
@@ -107,7 +115,7 @@ def _in_shards(options: PredictOptions, shards: Sequence[Shard]) -> dict[str, An
     total = _summary(Counter(), 0)
     inputs = [*source_files(options.entities), *classifier_files(options.model)]
     for found in run_shards(work, shards, out, options, inputs):
-        for name in ("skipped", "pairs", "reversed"):
+        for name in ("skipped", "entities", "pairs", "reversed"):
             total[name] += found[name]
         for name in ("relations", "unknown_types"):
             total[name] = dict(Counter(total[name]) + Counter(found[name]))
@@ -152,6 +160,7 @@ def _summary(counts: Counter[str], skipped: int) -> dict[str, Any]:
 
     return {
         "skipped": skipped,
+        "entities": counts[ENTITIES],
         "pairs": counts[PAIRS],
         "reversed": counts[REVERSED],
         "relations": named(RELATION),

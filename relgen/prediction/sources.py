@@ -53,8 +53,11 @@ def source_files(names: Sequence[str]) -> list[Path]:
 
 
 def _open(name: str, types: Sequence[str]) -> Source:
-    kind, colon, value = name.partition(":")
-    if not colon or not value or kind not in _SOURCES:
+    kind, _, value = name.partition(":")
+    if kind in _SOURCES and not value:
+        remedy = f"write {kind}: and a file or a model, such as {kind}:NAME"
+        raise InputError("this source names nothing", field="--entities", value=name, remedy=remedy)
+    if kind not in _SOURCES:
         example = f"gazetteer:{name}" if Path(name).is_file() else "spacy:en_core_web_sm"
         remedy = suggestion(kind, _SOURCES, f"one of {', '.join(_SOURCES)}, such as {example}")
         raise InputError("no such source", field="--entities", value=name, remedy=remedy)

@@ -157,8 +157,8 @@ def _candidates(
         raise InputError("--entities needs it", field="--schema", remedy=remedy)
     from relgen.prediction import RawText, candidate_pairs, open_sources
 
-    types = {kind for relation in schema for kind in (*relation.head_types, *relation.tail_types)}
-    find = open_sources(options.entities, sorted(types), options.types)
+    types = set(schema.types)
+    find = open_sources(options.entities, schema.types, options.types)
 
     def candidates(name: str, text: str) -> Iterator[Sample]:
         entities = find([text])[0]

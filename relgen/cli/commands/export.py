@@ -32,6 +32,9 @@ class Options:
     """spacy: pipeline that finds entities, by name or folder; by default an empty one."""
     language: str = "en"
     """spacy: language of the empty pipeline."""
+    types: dict[str, str] | None = None
+    """spacy: types of the pipeline's entities to rename to the schema's, such as ORG=ORGANIZATION.
+    """
     merge: bool = False
     """Merge an adapter into the weights (required for an adapter)."""
     model: str | None = None
@@ -83,6 +86,7 @@ def _export_classifier(options: Options) -> None:
             **common,
             pipeline=options.pipeline,
             language=options.language,
+            types=options.types,
         )
         print(f"spaCy pipeline ({', '.join(names)}) -> {options.out}")
         return

@@ -20,6 +20,13 @@ def run(options: Options) -> None:
             f"--types {next(iter(unknown))}=…",
             file=sys.stderr,
         )
+    if options.entities and not summary["pairs"]:
+        problem = "no entities were found"
+        if found := summary["entities"]:
+            problem = "was found" if found == 1 else "were found"
+            problem = f"{counted(found, 'entity', 'entities')} {problem}, but no two in a sentence "
+            problem += "whose types some relation allows"
+        print(f"warning: {problem}", file=sys.stderr)
     if skipped := summary["skipped"]:
         print(f"{counted(skipped, 'malformed record')} left out", file=sys.stderr)
     shown = ", ".join(

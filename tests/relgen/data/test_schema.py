@@ -40,6 +40,7 @@ def test_loads_what_the_readme_shows(tmp_path):
     schema = _load(tmp_path, YAML)
     assert schema.labels == ("founded_by", "no_relation")
     assert schema.positive_labels == ("founded_by",)
+    assert schema.types == ("ORGANIZATION", "PERSON")
     assert schema["founded_by"] == Relation(
         "founded_by",
         "The head is an organisation that was founded by the tail, a person.",

@@ -80,6 +80,24 @@ def test_a_threshold_and_types_leave_relations_out(save: Save, folder: Path) -> 
     }
 
 
+def test_types_that_the_schema_does_not_name_are_warned_of_once(
+    save: Save, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    typed = save("typed")
+    pipeline(typed)(TEXT)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "the schema does not name entities' type THING; rename it with `types`"
+    )
+    ruler = spacy.blank("en")
+    ruler.add_pipe("entity_ruler").add_patterns(PATTERNS)
+    ruler.to_disk(tmp_path / "ruler")
+    out = tmp_path / "out"
+    export_spacy(typed, out, pipeline=str(tmp_path / "ruler"), types={"THING": "PERSON"})
+    spacy.load(out)(TEXT)
+    assert len(caplog.records) == 1
+
+
 def test_a_pipeline_on_disk_needs_no_other_folder(folder: Path, tmp_path: Path) -> None:
     nlp = pipeline(folder)
     expected = [tuple(r)[2:] for r in nlp(TEXT)._.relations]

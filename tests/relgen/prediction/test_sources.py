@@ -76,6 +76,7 @@ def test_sources_are_joined(tmp_path):
     [
         ("names.tsv", None, r"no such source.*one of spacy, gliner, gazetteer, regex"),
         ("spcy:x", None, r"no such source \(got 'spcy:x'\); did you mean 'spacy'"),
+        ("regex", None, r"names nothing \(got 'regex'\); .* such as regex:NAME"),
         ("gazetteer:{file}", "\n", "no names in this file"),
         ("gazetteer:{file}.no", None, "no such file"),
         ("regex:{file}", "A: '('", r"'A': not a regular expression.*got '\('"),

@@ -47,6 +47,24 @@ def test_raw_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_raw_text_without_pairs_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, names = tmp_path / "raw.txt", tmp_path / "names.tsv"
+    text.write_text("Ann met Ben.")
+    model, said = save_firms(tmp_path), []
+    for content in ("Ann;PERSON", "Ann\tPERSON\nBen\tPERSON"):
+        names.write_text(content)
+        capsys.readouterr()
+        assert cli.main(["predict", model, str(text), "--entities", f"gazetteer:{names}"]) == 0
+        said.append(capsys.readouterr().err)
+    assert said == [
+        "warning: no entities were found\n0 pairs: none\n",
+        "warning: 2 entities were found, but no two in a sentence whose types some relation allows"
+        "\n0 pairs: none\n",
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
