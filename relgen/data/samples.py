@@ -289,17 +289,20 @@ def checked_samples(
     checks: RecordChecks,
     schema: RelationSchema | None = None,
     *,
-    labelled: bool = True,
+    labelled: bool | None = True,
     amend: Callable[[Any], Any] = lambda row: row,
 ) -> Iterator[Sample]:
     """Yield the samples of a file as `iter_samples` does, with the caller's checks.
 
-    `amend` may change a decoded line before it becomes a sample.
+    With `labelled=None`, the first line says whether every line must name a relation. `amend` may
+    change a decoded line before it becomes a sample.
     """
     path = Path(checks.path)
     for number, line in _records(path):
         with checks.record(number):
             row = amend(decode_json(line) if isinstance(line, str) else line)
+            if labelled is None:
+                labelled = not isinstance(row, dict) or row.get("relation") not in (None, "")
             defaults = {"id": f"{path.stem}-{str(number).strip('[]')}"}
             if not labelled:
                 defaults["relation"] = UNLABELLED
@@ -390,7 +393,10 @@ def _entity(row: dict[str, Any], role: str) -> Entity:
     if value is None:
         raise InputError("missing", field=role, value=sorted(row))
     if not isinstance(value, dict):
-        raise InputError('must be {"start": …, "end": …, "type": …}', field=role, value=value)
+        found = "relgen data convert --format json finds mentions in the text"
+        remedy = found if isinstance(value, str) else None
+        problem = 'must be {"start": …, "end": …, "type": …}'
+        raise InputError(problem, field=role, value=value, remedy=remedy)
     start, end = (value_of(value, name, int, f"{role}.") for name in ("start", "end"))
     kind = value.get("type")
     if kind is not None and not isinstance(kind, str):

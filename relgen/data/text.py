@@ -57,6 +57,11 @@ _IN_WORD = regex.compile(r"(?<=[\p{L}\p{N}\p{M}\p{Pc}])\B(?=[\p{L}\p{N}\p{M}\p{P
 _BETWEEN_CASED = regex.compile(r"(?<=\p{LC}\p{M}*)(?=\p{LC})|(?<=\p{N})(?=\p{N})")
 
 
+# written for each other: apostrophes, quotation marks, dashes
+_ALIKE_MARKS = ("'’‘ʼ‛`´′", '"“”„‟«»″', "-\u2010\u2011‒–—−")
+_ALIKE_MARK = {mark: f"[{re.escape(marks)}]" for marks in _ALIKE_MARKS for mark in marks}
+
+
 # these join or part letters of the scripts that write them, and are invisible elsewhere
 _JOINED = (
     r"[\p{Arabic}\p{Syriac}\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}\p{Oriya}\p{Tamil}"
@@ -201,7 +206,8 @@ def find_mentions(text: str, mention: str, *, whole: bool = False) -> list[tuple
     """Return where a mention is in a text, as whole words if it is so anywhere: `C` not in `C++`.
 
     Otherwise where it touches signs or, in scripts without case, other letters; and if that is
-    nowhere, and it need not be `whole`, inside words. Composed and decomposed letters are equal.
+    nowhere, and it need not be `whole`, inside words. Composed and decomposed letters are equal,
+    and, where it would be nowhere, all apostrophes, quotation marks, dashes and white spaces.
     """
     forms = dict.fromkeys([mention, *(unicodedata.normalize(f, mention) for f in ("NFC", "NFD"))])
     found = []
@@ -210,6 +216,12 @@ def find_mentions(text: str, mention: str, *, whole: bool = False) -> list[tuple
         while start >= 0:
             found.append((start, start + len(form)))
             start = text.find(form, start + 1)
+    if not found and mention.strip():
+        loose = r"\s+".join(
+            "".join(_ALIKE_MARK.get(mark) or re.escape(mark) for mark in word)
+            for word in mention.split()
+        )
+        found = [match.span() for match in re.finditer(loose, text)]
     signs = {place for unit in _UNIT.finditer(text) for place in range(*unit.span())[1:]}
     for inside in (
         lambda place: place in signs or _IN_WORD.match(text, place),

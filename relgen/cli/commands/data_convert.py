@@ -94,9 +94,11 @@ def run(options: Options) -> None:
     if doubtful.count:
         _warn(str(doubtful))
     print_skipped(checks, fit)
-    bare = set(counts) == {UNLABELLED}
-    kinds = "without a relation" if bare else f"of {counted(len(counts), 'relation')}"
-    print(f"{counted(total, 'sample')} {kinds} -> {options.out}")
+    bare = counts.pop(UNLABELLED, 0)
+    said = f"{counted(total - bare, 'sample')} of {counted(len(counts), 'relation')}"
+    without = f"{counted(bare, 'sample')} without a relation"
+    both = without if not counts else f"{said}, {without}" if bare else said
+    print(f"{both} -> {options.out}")
 
 
 def _with_renamed(sample: Sample, renamed: Mapping[str, str]) -> Sample:

@@ -71,7 +71,9 @@ _KLUE = {
 
 def _read_samples(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
     yield from checked_samples(
-        checks, labelled=options.labelled, amend=partial(row_in_characters, unit=options.offsets)
+        checks,
+        labelled=None if options.labelled else False,
+        amend=partial(row_in_characters, unit=options.offsets),
     )
 
 

@@ -5,7 +5,7 @@
     text=sentence       a text; with <e1>…</e1> and <e2>…</e2>, or <head>…</head> and <tail>…</tail>
                         when head and tail are not given
     tokens=token        or a list of tokens, joined by single spaces
-    relation=label      a text or a class label
+    relation=label      optional: a text or a class label; without it, samples have no relation
     head=h, tail=t      the mention itself, which is looked for in the text unless `head_start` and
                         `tail_start` are columns, too; or {"start", "end"}, {"pos": [start, end]} or
                         [start, end], ends exclusive; characters of the text, or tokens when
@@ -20,6 +20,7 @@ A key that is not given defaults to the column of the same name.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -34,16 +35,17 @@ from relgen.data.corpora.units import entity_at
 from relgen.data.samples import UNLABELLED, Entity, Sample
 from relgen.data.tagged_text import MarkupError, parse
 from relgen.data.text import find_mentions
-from relgen.data.validation import RecordChecks
+from relgen.data.validation import AlikeError, RecordChecks
 
 _PARTS = tuple(f"{role}_{part}" for role in ("head", "tail") for part in ("start", "end", "type"))
 KEYS = ("text", "tokens", "relation", "head", "tail", *_PARTS, "id", "group")
-REMEDY = "name the columns with --columns text=…,relation=…,head=…,tail=…"
+REMEDY = "name the columns with --columns text=…,head=…,tail=…,relation=…"
 _AMBIGUOUS = {
     "first": "have mentions that occur several times; the first were taken",
     "all-pairs": "have mentions that occur several times; every pair became a sample",
     "skip": "were left out, since mentions occur several times",
 }
+_OTHERWISE = "have mentions with other quotation marks, dashes or spaces than the text: found"
 Row = tuple[int | str, str, Mapping[str, Any] | InputError]
 """Where a row is, a name for it, and its values by column, or why it has none."""
 
@@ -78,7 +80,13 @@ class RowReader:
         self.names: Sequence[str] | None = None
         """The class labels that numbers in the column of the relation stand for."""
         given = options.columns or {k: v for k, v in (known or {}).items() if v in columns}
-        self.where = _resolve(given, columns, checks.path, labelled=options.labelled)
+        self.where = _resolve(given, columns, checks.path)
+        unread = [each for each in columns if each and each not in self.where.values()]
+        if options.labelled and "relation" not in self.where and unread:
+            checks.doubts.append(
+                f"{checks.path}: no column is the relation, so that samples have none; if one of "
+                f"{', '.join(unread)} is, name it: --columns relation=…"
+            )
 
     def samples(self, rows: Iterable[Row]) -> Iterator[Sample]:
         """Yield the samples of the rows; one whose mentions are ambiguous may give several."""
@@ -123,6 +131,9 @@ class RowReader:
         blank = relation is None or not str(relation).strip() or relation == -1
         if "relation" not in self.where or (blank and not self.options.labelled):
             return UNLABELLED
+        if blank and relation != -1:
+            remedy = "fill it in, or leave such records out: relgen data convert --skip-bad"
+            raise AlikeError("must not be empty", field="relation", value=relation, remedy=remedy)
         if self.names is not None and isinstance(relation, int) and 0 <= relation < len(self.names):
             relation = self.names[relation]
         if not isinstance(relation, str):
@@ -141,6 +152,9 @@ class RowReader:
             if not found:
                 remedy = f"write it as it stands in the text{_spelt(text, mention)}"
                 raise InputError("is not in the text", field=role, value=mention, remedy=remedy)
+            written = (unicodedata.normalize("NFC", text[slice(*each)]) for each in found)
+            if unicodedata.normalize("NFC", mention) not in written:
+                self.checks.note(_OTHERWISE, place)
             return [Entity(*each, kind) for each in found]
         endless = tokens is None and mention and isinstance(span, list) and span[1:] == [None]
         start, end = offsets(span[:1] * 2 if endless else span, role)
@@ -182,7 +196,7 @@ class RowReader:
 
 
 def _resolve(
-    columns: Mapping[str, str], available: Sequence[str], path: str | Path, *, labelled: bool
+    columns: Mapping[str, str], available: Sequence[str], path: str | Path
 ) -> Mapping[str, str]:
     for key, column in columns.items():
         if key not in KEYS:
@@ -193,10 +207,9 @@ def _resolve(
             field = f"columns.{key}"
             raise InputError("no such column", path=path, field=field, value=column, remedy=remedy)
     where = {key: columns.get(key, key) for key in KEYS if key in columns or key in available}
-    for one_of in (("text", "tokens"), *([("relation",)] if labelled else [])):
-        if where.keys().isdisjoint(one_of):
-            problem = f"no column for {' or '.join(one_of)} among {', '.join(available)}"
-            raise InputError(problem, path=path, remedy=REMEDY)
+    if where.keys().isdisjoint(("text", "tokens")):
+        problem = f"no column for text or tokens among {', '.join(available)}"
+        raise InputError(problem, path=path, remedy=REMEDY)
     heads, tails = (where.keys() & {role, f"{role}_start"} for role in ("head", "tail"))
     if bool(heads) != bool(tails):
         problem = f"no column for {'tail' if heads else 'head'} among {', '.join(available)}"
@@ -227,12 +240,14 @@ def _given(row: Mapping[str, Any], where: Mapping[str, str], role: str) -> _Give
 
 
 def _spelt(text: str, mention: str) -> str:
-    """Return how a text spells a mention that differs in case, for a message."""
-    place = text.lower().find(mention.lower())
-    return "" if place < 0 else f": '{text[place : place + len(mention)]}'"
+    """Return how a text writes a mention that differs in case, for a message."""
+    places = find_mentions(text.lower(), mention.lower())
+    return f": '{text[slice(*places[0])]}'" if places else ""
 
 
 def _tagged(text: str) -> tuple[str, Entity, Entity]:
+    if "<head" not in text and "<e1>" not in text:
+        raise AlikeError("neither columns for head and tail, nor tags in the text", remedy=REMEDY)
     if "<head" not in text:
         return parse_tagged(text)
     try:

@@ -21,7 +21,8 @@ Ambiguous = Literal["first", "all-pairs", "skip"]
 class ReadOptions:
     """Options of reading, as `ConvertOptions` describes them; a format ignores those of others.
 
-    Without `labelled`, a record need not name a relation: it is `samples.UNLABELLED` then.
+    A record without a relation is `samples.UNLABELLED`. With `labelled`, that is an error in a file
+    with relations: one with a column for them, or whose first line names one.
     """
 
     split_name: str | None = None

@@ -109,6 +109,9 @@ def test_splits_word(left: str, right: str, inside: bool) -> None:
         ("서울에서 온 서울", "서울", [(7, 9)]),
         ("Zoe\u0308 left", "Zo\u00eb", [(0, 4)]),
         ("aa aa", "aa", [(0, 2), (3, 5)]),
+        ("Ann’s aunt, Ann’s", "Ann's", [(0, 5), (12, 17)]),
+        ("Ann’s or Ann's", "Ann's", [(9, 14)]),  # as it is written, if it is so anywhere
+        ("the Jo  \u00a0Bo", "Jo Bo", [(4, 11)]),
     ],
 )
 def test_find_mentions(text: str, mention: str, found: list[tuple[int, int]]) -> None:

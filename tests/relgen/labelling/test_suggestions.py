@@ -98,6 +98,35 @@ def test_suggestions_are_labelled_and_become_training_data(
     assert labelled == expected
 
 
+def test_from_pairs_without_labels_to_labelled_ones(files: dict[str, Path], tmp_path: Path) -> None:
+    def convert(*arguments: str | Path) -> int:
+        return cli.main(["data", "convert", "--format", "csv", *map(str, arguments)])
+
+    def write(path: Path, rows: list[dict[str, Any]]) -> None:
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+    pairs, candidates = tmp_path / "pairs.csv", tmp_path / "candidates.jsonl"
+    samples = [raw(i, "xplace") for i in range(9)]
+    write(pairs, [{"text": s.text, "head": s.head_text, "tail": s.tail_text} for s in samples])
+    assert convert(pairs, "--out", candidates) == 0
+    assert not any("relation" in json.loads(row) for row in candidates.read_text().splitlines())
+    table, own = tmp_path / "next.csv", tmp_path / "own.jsonl"
+    do(files, unlabelled=candidates, number=4, out=table)
+    with table.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    write(table, [{**row, "relation": ["cause", ""][n == 3]} for n, row in enumerate(rows)])
+    assert convert(table, "--out", own) == 2
+    assert convert(table, "--out", own, "--skip-bad") == 0
+    labelled = read_samples(own)
+    assert [(one.id, one.relation) for one in labelled] == [(r["id"], "cause") for r in rows[:3]]
+    assert {one.text for one in labelled} < {one.text for one in samples}
+    write_samples(files["train"], [*read_samples(files["train"]), *labelled])
+    assert do(files, unlabelled=candidates, number=4)["left_out"]["labelled"] == 3
+
+
 def test_wrong_labels_are_found_the_worst_first(files: dict[str, Path], tmp_path: Path) -> None:
     train = read_samples(files["train"])
     train[0] = train[0].with_relation("place")

@@ -491,6 +491,32 @@ def test_what_was_decided_is_said(tmp_path, capsys):
     ]
 
 
+def test_lines_without_relations_are_candidates(tmp_path, capsys):
+    row = {"text": "Ann in Bern", "head": {"start": 0, "end": 3}, "tail": {"start": 7, "end": 11}}
+    path, out = tmp_path / "a.jsonl", tmp_path / "o.jsonl"
+    command = ("convert", "--format", "jsonl", path, "--out", out, "--force")
+
+    def write(*rows):
+        path.write_text("".join(json.dumps(each) + "\n" for each in rows))
+
+    write(row, row)
+    run(*command)
+    assert [json.loads(line).get("relation") for line in out.read_text().splitlines()] == [None] * 2
+    write(row, {**row, "relation": "in"})
+    run(*command)
+    assert capsys.readouterr().out.splitlines() == [
+        f"2 samples without a relation -> {out}",
+        f"1 sample of 1 relation, 1 sample without a relation -> {out}",
+    ]
+    # the first line says that there are relations
+    write({**row, "relation": "in"}, row)
+    with pytest.raises(InputError, match=r"a\.jsonl:2: field 'relation': missing"):
+        run(*command)
+    write({**row, "head": "Ann"})
+    with pytest.raises(InputError, match="--format json finds mentions in the text"):
+        run(*command)
+
+
 SHEET = (
     "text,head,tail,relation,head_type\nAnn runs Bolt.,Ann,Bolt,runs,PER\n"
     "Cem leads Dart.,Cem,Dart,leads,ORG\nEva rnus Fern.,Eva,Fern,rnus,PER\n"

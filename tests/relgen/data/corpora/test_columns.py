@@ -72,6 +72,8 @@ def test_an_ambiguous_mention_says_how_to_tell_which() -> None:
     [
         (_row("ann", "Bern"), "field 'head': is not in the text (got 'ann'); write it as it stands "
          "in the text: 'Ann'"),
+        (_row("ann", "Ann’s"), "field 'head': is not in the text"),
+        ({"text": TEXT, "relation": "r"}, "neither columns for head and tail, nor tags in the"),
         (_row("", "Ann"), "field 'head': no mention and no offsets (got '')"),
         (_row("Ann", "Bern", tail_start="x"), "field 'tail_start': must be a whole number"),
         (_row("Ann", "Bern", tail_start="30"), "field 'tail': the characters at its offsets are "
@@ -130,8 +132,54 @@ def test_rows_without_a_relation_are_read_for_prediction() -> None:
     for empty in ("", " ", None, -1):
         (sample,) = read({**row, "relation": empty}, labelled=False)
         assert sample.relation == UNLABELLED
-    with pytest.raises(InputError, match="no column for relation among text, head, tail"):
-        read(row)
+
+
+def test_a_table_without_a_column_for_relations_has_candidates() -> None:
+    row, checks = _row("Ann", "University", note="x"), RecordChecks(Path("a.csv"))
+    del row["relation"]
+    (sample,) = read(row, checks=checks)
+    assert (sample.head_text, sample.relation) == ("Ann", UNLABELLED)
+    assert checks.doubts == [
+        "a.csv: no column is the relation, so that samples have none; if one of note is, name it: "
+        "--columns relation=…"
+    ]
+    checks = RecordChecks(Path("a.csv"))
+    assert read(row, checks=checks, columns={"relation": "note"})[0].relation == "x"
+    assert checks.doubts == []
+
+
+def test_empty_relations_are_one_error() -> None:
+    rows = [_row("Ann", "University", relation=text) for text in ("r", "", "r", "", "")]
+    with pytest.raises(InputError) as caught:
+        read(*rows)
+    assert str(caught.value) == (
+        "a.csv:3: field 'relation': must not be empty (got ''); fill it in, or leave such "
+        "records out: relgen data convert --skip-bad (and 2 more records like it)"
+    )
+    checks = RecordChecks(Path("a.csv"), skip_bad=True)
+    assert [sample.id for sample in read(*rows, checks=checks)] == ["a-2", "a-4"]
+    assert checks.skipped == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "head", "tail"),
+    [
+        ("Ann’s aunt met Bo.", "Ann's aunt", "Bo"),
+        ("Ann's aunt met  Jo\u00a0Bo.", "Ann’s aunt", "Jo Bo"),
+        ("The “Kite – Press” met Bo.", '"Kite - Press"', "Bo"),
+        ("Ann met Bo.", "Ann", "Bo"),
+    ],
+)
+def test_marks_and_spaces_that_differ_from_the_text(text: str, head: str, tail: str) -> None:
+    checks = RecordChecks(Path("a.csv"))
+    (sample,) = read({"text": text, "head": head, "tail": tail, "relation": "r"}, checks=checks)
+    assert sample.head_text == text[: len(head)] or sample.head_text == text[4 : 4 + len(head)]
+    assert sample.tail_text.split() == tail.split()
+    same = sample.head_text == head and sample.tail_text == tail
+    assert checks.noted() == [
+        "1 record has mentions with other quotation marks, dashes or spaces than the text: found; "
+        "the first: line 2"
+    ] * (not same)
 
 
 @pytest.mark.parametrize(

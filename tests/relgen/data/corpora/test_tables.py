@@ -136,7 +136,7 @@ def test_separators_and_quotation_marks(
         ("xlsx", "text", "not an Excel workbook"),
         ("parquet", "text", "not a Parquet file"),
         ("json", '{"text":\n', "t:1: not valid JSON"),
-        ("json", '[{"text": "a"}, 5]', "no column for relation among text"),
+        ("json", '[{"text": "a"}, 5]', "neither columns for head and tail, nor tags"),
         ("json", '[{"text": "a", "relation": "r"}, 5]', r"record \[2\]: must be a JSON object"),
     ],
 )
