@@ -66,6 +66,7 @@ TRIPLES = {
     [
         ("bioc", "bioc.xml"),
         ("brat", "brat"),
+        ("docbin", "docbin.spacy"),
         ("doccano", "doccano.jsonl"),
         ("labelstudio", "labelstudio.json"),
         ("prodigy", "prodigy.jsonl"),
@@ -75,6 +76,8 @@ TRIPLES = {
     ],
 )
 def test_an_export_of_each_tool_becomes_a_split(form: str, export: str, tmp_path: Path) -> None:
+    if form == "docbin":
+        pytest.importorskip("spacy", reason="needs the extra spacy")
     source, out = EXAMPLES / "exports" / export, tmp_path / "samples.jsonl"
     convert = f"data convert {source} --format {form} --negative no_relation --out {out}"
     assert main(convert.split()) == 0
@@ -97,6 +100,20 @@ def test_the_script_for_exports(tmp_path: Path) -> None:
     said = run("bash", EXAMPLES / "annotations.sh", export, "doccano", tmp_path / "out", PATH=path)
     assert "12 samples of 3 relations" in said
     assert "3 of 12 held out for testing" in said
+
+
+@pytest.mark.slow
+def test_a_spreadsheet_becomes_a_report(tmp_path: Path) -> None:
+    script, sheet, out = EXAMPLES / "spreadsheet.sh", EXAMPLES / "fieldnotes.csv", tmp_path / "out"
+    commands = re.findall(r"^relgen ", script.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(commands) < 6
+    path = f"{programs(tmp_path)}{os.pathsep}{os.environ['PATH']}"
+    said = run("bash", script, sheet, out, PATH=path)
+    assert "63 samples of 4 relations" in said
+    assert "22 of 63 held out for testing" in said
+    parts = [read_samples(out / "split" / f"{name}.jsonl") for name in ("pool", "test")]
+    assert not {s.text for s in parts[0]} & {s.text for s in parts[1]}
+    assert "micro-F1 on 22 test" in (out / "run" / "report.md").read_text(encoding="utf-8")
 
 
 def programs(folder: Path) -> Path:
