@@ -17,7 +17,7 @@ WEIGHTS, CONFIG, SCHEMA, TOKENIZER, CARD = (
     "tokenizer",
     "README.md",
 )
-REMEDY = "give the folder `model` that `relgen classifier fit` wrote"
+MODEL_FOLDER = "give the folder `model` that `relgen classifier fit` wrote"
 _NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 # stands for the repository in cards, until one is known
 _PLACE = "THIS FOLDER"
@@ -58,7 +58,7 @@ def classifier_files(name: str | Path) -> list[Path]:
     for file in files:
         if not file.exists():
             problem = f"no classifier in this folder ({file.name} is missing)"
-            raise InputError(problem, path=folder, remedy=REMEDY)
+            raise InputError(problem, path=folder, remedy=MODEL_FOLDER)
     return files
 
 

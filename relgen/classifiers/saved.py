@@ -26,7 +26,7 @@ from relgen.classifiers.calibration import Calibration
 from relgen.classifiers.hub import (
     CARD,
     CONFIG,
-    REMEDY,
+    MODEL_FOLDER,
     SCHEMA,
     TOKENIZER,
     WEIGHTS,
@@ -165,7 +165,7 @@ def _config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     config = read_json(path)
     if not isinstance(config, dict) or "relgen_version" not in config:
-        raise InputError("not a classifier's configuration", path=path, remedy=REMEDY)
+        raise InputError("not a classifier's configuration", path=path, remedy=MODEL_FOLDER)
     writer = config["relgen_version"]
     if config.get("format") != FORMAT or config.get("kind") not in (*_CLASSES, READER):
         raise InputError(
@@ -202,7 +202,7 @@ def load_network(folder: str | Path) -> NetworkClassifier:
         raise InputError(
             "a reader is a language model with a regression, and no network of its own",
             path=folder,
-            remedy=REMEDY,
+            remedy=MODEL_FOLDER,
         )
     return loaded
 

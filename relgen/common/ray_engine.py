@@ -10,14 +10,14 @@ from typing import Any
 
 from relgen.common.errors import InputError
 
-Work = Callable[[Any], dict[str, Any]]
+ShardTask = Callable[[Any], dict[str, Any]]
 _ATTEMPTS = 10
 
 
 class _Worker:
     """An actor: it loads the model for its first shard, and keeps it."""
 
-    def __init__(self, work: Work, shards: Sequence[Any], folder: str) -> None:
+    def __init__(self, work: ShardTask, shards: Sequence[Any], folder: str) -> None:
         os.chdir(folder)  # where relative paths lead to the same files
         self.work, self.shards = work, shards
 
@@ -25,7 +25,9 @@ class _Worker:
         return {"summary": [json.dumps(self.work(self.shards[int(n)])) for n in batch["item"]]}
 
 
-def map_on_ray(work: Work, shards: Sequence[Any], workers: int | None) -> Iterator[dict[str, Any]]:
+def map_on_ray(
+    work: ShardTask, shards: Sequence[Any], workers: int | None
+) -> Iterator[dict[str, Any]]:
     """Yield the results of shards as they come, in any order.
 
     A shard whose worker or machine dies is done again by another one; one that kills its worker

@@ -18,10 +18,10 @@ from relgen.data.file_kinds import binary_kind, refuse_other_lines, refuse_unles
 SKIP_BAD_REMEDY = "correct it, or skip malformed records: relgen data convert --skip-bad"
 _KEPT = 1000
 _EXPECTED: dict[type, str] = {str: "a non-empty string", int: "a whole number"}
-Kind = TypeVar("Kind", str, int)
+Scalar = TypeVar("Scalar", str, int)
 
 
-def value_of(record: Mapping[str, Any], key: str, kind: type[Kind], inside: str = "") -> Kind:
+def value_of(record: Mapping[str, Any], key: str, kind: type[Scalar], inside: str = "") -> Scalar:
     """Return a value of a decoded record; raise InputError if it is missing or not a `kind`.
 
     `inside` is the path of the record in a larger one, such as `head.`.

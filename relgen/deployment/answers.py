@@ -9,18 +9,18 @@ from typing import Any
 from relgen.data import Sample
 from relgen.prediction import Predictor, RawText
 
-Rows = list[dict[str, Any]]
+Answers = list[dict[str, Any]]
 
 
-def answers_of(predictor: Predictor) -> Callable[[Sequence[Sample | RawText]], list[Rows]]:
+def answers_of(predictor: Predictor) -> Callable[[Sequence[Sample | RawText]], list[Answers]]:
     """Return a function from sentences and texts, of any ids, to the rows of each.
 
     A sentence has one row, and a text those of the pairs between which a relation holds.
     """
 
-    def answer(items: Sequence[Sample | RawText]) -> list[Rows]:
+    def answer(items: Sequence[Sample | RawText]) -> list[Answers]:
         numbered = [replace(item, id=str(number)) for number, item in enumerate(items)]
-        found: list[Rows] = [[] for _ in items]
+        found: list[Answers] = [[] for _ in items]
         for row in predictor(numbered)[0]:
             number, slash, pair = row["id"].partition("/")
             name = items[int(number)].id

@@ -17,7 +17,7 @@ from typing import Literal, cast
 from relgen.common import InputError, suggestion
 from relgen.dpo import REJECTION_KINDS, RejectionKind
 
-Mix = Literal["human", "direct", "reader", "pure", "mix"]
+TrainedOn = Literal["human", "direct", "reader", "pure", "mix"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Arm:
 
     name: str
     generation: str | None
-    mix: Mix
+    mix: TrainedOn
     first: int | None = None
     unlabelled: bool = False
     reviewed: bool = False
@@ -104,10 +104,10 @@ def parse_arm(name: str) -> Arm:
         )
     first = int(number) if at else None
     if stem == "human" or stem in UNTRAINED:
-        return Arm(name, None, cast(Mix, stem))
+        return Arm(name, None, cast(TrainedOn, stem))
     way = stem if stem in GENERATIONS else stem.rpartition("_")[0]
     generation = way.removesuffix(_UNLABELLED).removesuffix("_") or None
-    mix: Mix = "pure" if stem.endswith("_pure") else "mix"
+    mix: TrainedOn = "pure" if stem.endswith("_pure") else "mix"
     return Arm(name, generation, mix, first, way.endswith(_UNLABELLED), reviewed)
 
 

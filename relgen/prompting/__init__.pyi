@@ -1,4 +1,4 @@
-from .fields import UNTYPED as UNTYPED
+from .fields import NO_TYPE as NO_TYPE
 from .fields import FieldPromptWriter as FieldPromptWriter
 from .fields import read_fields as read_fields
 from .prompts import CHAT as CHAT

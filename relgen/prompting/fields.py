@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from relgen.data import Entity, Relation, Sample, find_mentions
 from relgen.prompting.prompts import Prompt, PromptFormat, language_instruction
 
-UNTYPED = "ENTITY"
+NO_TYPE = "ENTITY"
 """Placeholder for an unknown entity type."""
 
 _NAMES = ("relation", "context", "head", "head_type", "tail", "tail_type")
@@ -32,9 +32,9 @@ _TASK = (
 
 
 def render_fields(sample: Sample, relation: Relation) -> str:
-    """Return a sample as a line of fields; missing types are the relation's first or `UNTYPED`."""
-    head = sample.head.type or next(iter(relation.head_types), UNTYPED)
-    tail = sample.tail.type or next(iter(relation.tail_types), UNTYPED)
+    """Return a sample as a line of fields; missing types are the relation's first or `NO_TYPE`."""
+    head = sample.head.type or next(iter(relation.head_types), NO_TYPE)
+    tail = sample.tail.type or next(iter(relation.tail_types), NO_TYPE)
     line = (
         f"Relation: {relation.shown}. Context: {sample.text} Head Entity: {sample.head_text}. "
         f"Head Type: {head}. Tail Entity: {sample.tail_text}. Tail Type: {tail}."
@@ -65,7 +65,7 @@ def read_fields(raw: str, relation: Relation) -> Sample | str:
     if (pair := next(pairs, None)) is None:
         return "same_entities"
     head, tail = (
-        Entity(*span, None if (kind := fields[f"{role}_type"]) == UNTYPED else kind)
+        Entity(*span, None if (kind := fields[f"{role}_type"]) == NO_TYPE else kind)
         for role, span in zip(places, pair, strict=True)
     )
     return Sample("", text, head, tail, relation.name, "generated")

@@ -11,7 +11,7 @@ from relgen.experiments import UNTRAINED
 from relgen.labelling import LEFT_OUT
 from relgen.reporting.data import Run, describe_arm, is_part
 
-SCORES = {
+SCORE_TITLES = {
     "micro_f1": "Micro-F1",
     "macro_f1": "Macro-F1",
     "official_f1": "Official F1",
@@ -86,7 +86,7 @@ def arm_table(run: Run) -> ReportTable:
     groups = Counter((arm.arm, arm.classifier) for arm in run.arms)
     columns = {
         heading: mark_best([mean_score(run, *pair, name) for pair in groups])
-        for name, heading in SCORES.items()
+        for name, heading in SCORE_TITLES.items()
         if any(arm.figures.get(name) is not None for arm in run.arms)
     }
     trained_on = [mean(list(run.by_seed(*pair, "train_samples").values())) for pair in groups]

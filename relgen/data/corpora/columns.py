@@ -39,7 +39,7 @@ from relgen.data.validation import AlikeError, RecordChecks
 
 _PARTS = tuple(f"{role}_{part}" for role in ("head", "tail") for part in ("start", "end", "type"))
 KEYS = ("text", "tokens", "relation", "head", "tail", *_PARTS, "id", "group")
-REMEDY = "name the columns with --columns text=…,head=…,tail=…,relation=…"
+NAME_COLUMNS = "name the columns with --columns text=…,head=…,tail=…,relation=…"
 _AMBIGUOUS = {
     "first": "have mentions that occur several times; the first were taken",
     "all-pairs": "have mentions that occur several times; every pair became a sample",
@@ -209,11 +209,11 @@ def _resolve(
     where = {key: columns.get(key, key) for key in KEYS if key in columns or key in available}
     if where.keys().isdisjoint(("text", "tokens")):
         problem = f"no column for text or tokens among {', '.join(available)}"
-        raise InputError(problem, path=path, remedy=REMEDY)
+        raise InputError(problem, path=path, remedy=NAME_COLUMNS)
     heads, tails = (where.keys() & {role, f"{role}_start"} for role in ("head", "tail"))
     if bool(heads) != bool(tails):
         problem = f"no column for {'tail' if heads else 'head'} among {', '.join(available)}"
-        raise InputError(problem, path=path, remedy=REMEDY)
+        raise InputError(problem, path=path, remedy=NAME_COLUMNS)
     return where
 
 
@@ -247,7 +247,9 @@ def _spelt(text: str, mention: str) -> str:
 
 def _tagged(text: str) -> tuple[str, Entity, Entity]:
     if "<head" not in text and "<e1>" not in text:
-        raise AlikeError("neither columns for head and tail, nor tags in the text", remedy=REMEDY)
+        raise AlikeError(
+            "neither columns for head and tail, nor tags in the text", remedy=NAME_COLUMNS
+        )
     if "<head" not in text:
         return parse_tagged(text)
     try:

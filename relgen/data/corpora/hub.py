@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from relgen.common import InputError
-from relgen.data.corpora.columns import REMEDY, RowReader
+from relgen.data.corpora.columns import NAME_COLUMNS, RowReader
 from relgen.data.corpora.reading import ReadOptions
 from relgen.data.corpora.tables import class_labels, read_any
 from relgen.data.file_kinds import refuse_export
@@ -31,7 +31,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     The path is a Hub id or a folder that `load_dataset` can read, or a file of `tables`. Messages
     name rows `train[3]`, counted from 1.
     """
-    checks.remedy = REMEDY
+    checks.remedy = NAME_COLUMNS
     if path.is_file():
         yield from read_any(path, checks, options)
         return

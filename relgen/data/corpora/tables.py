@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from relgen.common import InputError, counted, read_lines
-from relgen.data.corpora.columns import REMEDY, RowReader
+from relgen.data.corpora.columns import NAME_COLUMNS, RowReader
 from relgen.data.corpora.reading import ReadOptions, json_records
 from relgen.data.corpora.workbook import Sheet, read_sheet
 from relgen.data.file_kinds import refuse_export, refuse_exported_line
@@ -70,7 +70,7 @@ def _read(
     checks: RecordChecks,
     options: ReadOptions,
 ) -> Iterator[Sample]:
-    checks.remedy = REMEDY
+    checks.remedy = NAME_COLUMNS
     table = _xlsx(path, options.sheet) if kind == "xlsx" else KINDS[kind](path)
     if not known and "head" not in (options.columns or {}):
         refuse_export(path, table.columns)
@@ -178,7 +178,7 @@ def _with_header(records: Iterator[tuple[int, Sequence[str]]], path: Path) -> Ta
     _, names = next(records, (0, []))
     columns = [name.strip() for name in names]
     if not any(columns):
-        raise InputError("no header with names of columns", path=path, remedy=REMEDY)
+        raise InputError("no header with names of columns", path=path, remedy=NAME_COLUMNS)
     for name in columns:
         if name and columns.count(name) > 1:
             remedy = "name each column once"

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import regex
 
 from relgen.data import escape
-from relgen.prompting import UNTYPED
+from relgen.prompting import NO_TYPE
 
 
 class Alphabet(NamedTuple):
@@ -162,8 +162,8 @@ class FieldsSpec(GrammarSpec):
         entity = self._entity(of)
         return (
             f"{_literal(f'Relation: {self.relation}. Context: ')}{self._context(of)}"
-            f" Head Entity: ({entity})[.] Head Type: {_one_of(self.head_types or (UNTYPED,))}[.]"
-            f" Tail Entity: ({entity})[.] Tail Type: {_one_of(self.tail_types or (UNTYPED,))}[.]"
+            f" Head Entity: ({entity})[.] Head Type: {_one_of(self.head_types or (NO_TYPE,))}[.]"
+            f" Tail Entity: ({entity})[.] Tail Type: {_one_of(self.tail_types or (NO_TYPE,))}[.]"
         )
 
     def _context(self, of: Alphabet) -> str:
