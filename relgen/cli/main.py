@@ -59,6 +59,7 @@ COMMANDS = {
 }
 TRAINED = ("dpo", "classifier")
 _WRITES_A_FOLDER = ("data split", "data everyday", "data card", "report")
+_WRITES_A_FILE = ("data convert", "data schema", "chains", "suggest", "diversity")
 _ABOUT = (
     "Diverse and correct training data for relation extraction, written by a language model from "
     "a handful of labelled sentences."
@@ -184,8 +185,8 @@ def run(arguments: Sequence[str]) -> None:
     if options is not None:
         if (out := getattr(options, "out", None)) is not None:  # of a configuration
             _check_value("--out", out)
-        folder = _written_folder(command, options)
-        with nullcontext() if folder is None else locked(folder):
+        place, beside = _written(command, options), command in _WRITES_A_FILE
+        with nullcontext() if place is None else locked(place, beside=beside):
             check_inputs(options)
             module.run(options)
 
@@ -200,8 +201,11 @@ def _check_value(option: str | None, value: str) -> None:
     raise InputError("empty", field=option, value=value, remedy=remedy)
 
 
-def _written_folder(command: str, options: Any) -> Path | None:
-    """Return the folder to lock while a command runs; None if it locks what it writes itself."""
+def _written(command: str, options: Any) -> Path | None:
+    """Return what to lock while a command runs, a folder or the one file that it writes.
+
+    None if the command locks what it writes itself.
+    """
     out = getattr(options, "out", None)
     if command == "report":
         out = out or options.folder or next(iter(options.compare), None)
@@ -210,7 +214,7 @@ def _written_folder(command: str, options: Any) -> Path | None:
     path = Path(out)
     if path.exists() and not (path.is_file() or path.is_dir()):
         return None  # a device, which will be refused
-    return path if command in _WRITES_A_FOLDER else path.parent
+    return path if command in (*_WRITES_A_FOLDER, *_WRITES_A_FILE) else path.parent
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Keeps two commands from writing to one folder at the same time."""
+"""Keeps two commands from writing to one folder, or to one file, at the same time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _held: set[tuple[Path, int]] = set()
 
 @contextmanager
 def locked(
-    folder: str | Path, *, name: str = LOCK_FILE, waiting: str | None = None
+    place: str | Path, *, beside: bool = False, waiting: str | None = None
 ) -> Iterator[None]:
     """Lock a folder while the block writes to it; make the folder if need be.
 
@@ -28,14 +28,16 @@ def locked(
     removed, and so is a folder that was made for it and is still empty.
 
     Args:
-        folder: the folder. One that cannot be made is left for the block to report.
-        name: of the file in it; locks of different names are different locks.
+        place: the folder. One that cannot be made is left for the block to report.
+        beside: the place is a file or a folder that is locked by `.NAME.lock` beside it, so that
+            others of other names may be written there.
         waiting: what to say while another process holds the lock; None refuses at once.
 
     Raises:
         InputError: another process holds the lock, or the file system has none.
     """
-    path = Path(folder).resolve() / name
+    path = Path(place).resolve()
+    path = path.with_name(f".{path.name}.lock") if beside else path / LOCK_FILE
     key = path, threading.get_ident()
     new = [one for one in (path.parent, *path.parent.parents) if not one.exists()]
     try:
@@ -47,7 +49,7 @@ def locked(
         yield
         return
     lock = FileLock(path, thread_local=False)
-    _acquire(lock, Path(folder), waiting)
+    _acquire(lock, Path(place), f"to this {'file' if beside else 'folder'}", waiting)
     _held.add(key)
     try:
         yield
@@ -61,7 +63,7 @@ def locked(
                 one.rmdir()
 
 
-def _acquire(lock: FileLock, folder: Path, waiting: str | None) -> None:
+def _acquire(lock: FileLock, place: Path, where: str, waiting: str | None) -> None:
     said = False
     try:
         while True:
@@ -70,8 +72,8 @@ def _acquire(lock: FileLock, folder: Path, waiting: str | None) -> None:
             except Timeout:
                 if waiting is None:
                     raise InputError(
-                        "another relgen command is writing to this folder",
-                        path=folder,
+                        f"another relgen command is writing {where}",
+                        path=place,
                         remedy="wait until it ends, or choose another --out",
                     ) from None
                 if not said:
@@ -84,7 +86,7 @@ def _acquire(lock: FileLock, folder: Path, waiting: str | None) -> None:
             raise
         raise InputError(
             f"files cannot be locked here: {getattr(error, 'strerror', None) or error}",
-            path=folder,
+            path=place,
             remedy="take a folder on another file system; Lustre needs the mount option flock",
         ) from error
 

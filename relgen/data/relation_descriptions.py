@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from relgen.common import InputError, read_json, similar_names
+from relgen.common import InputError, decode_json, read_json, read_lines, similar_names
 from relgen.data.samples import iter_samples
 from relgen.data.schema import RelationSchema, parse_schema
 
 _NO_TEXT = "No description defined"
-_REMEDY = 'write {"P177": ["crosses", "obstacle which …"], …}'
+_REMEDY = 'write {"P177": ["crosses", "obstacle which …"], …}, and name samples with --samples'
 
 
 class Description(NamedTuple):
@@ -36,7 +36,13 @@ class Description(NamedTuple):
 
 def read_descriptions(path: str | Path) -> list[Description]:
     """Read a file of descriptions. Raise InputError for another format."""
-    content = read_json(path)
+    if _has_samples(path):
+        problem = "these are samples, where names and descriptions of relations are expected"
+        raise InputError(problem, path=path, remedy=_REMEDY)
+    try:
+        content = read_json(path)
+    except InputError as error:
+        raise (error.at(remedy=_REMEDY) if error.line else error) from error
     if not isinstance(content, dict) or not content:
         problem = "must be an object that maps relations to names and descriptions"
         raise InputError(problem, path=path, value=content, remedy=_REMEDY)
@@ -50,6 +56,16 @@ def read_descriptions(path: str | Path) -> list[Description]:
                 problem = "must be [name, description]"
                 raise InputError(problem, path=path, field=key, value=value, remedy=_REMEDY)
     return descriptions
+
+
+def _has_samples(path: str | Path) -> bool:
+    """Return whether a file begins with a sample, as a line or in an array."""
+    try:
+        record = decode_json(next(read_lines(path), ""))
+    except InputError:
+        return False
+    first = record[0] if isinstance(record, list) and record else record
+    return isinstance(first, dict) and first.keys() >= {"text", "head", "tail"}
 
 
 def schema_from_descriptions(

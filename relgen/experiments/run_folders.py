@@ -87,7 +87,7 @@ def owned(experiment: Experiment, out: Path, *, shared: bool) -> Iterator[None]:
 def reserved(stage: Stage) -> Iterator[None]:
     """Lock a stage, after waiting for a process that is running it."""
     waiting = f"waiting for the process that runs {stage.name}"
-    with locked(stage.folder.parent, name=f".{stage.folder.name}.lock", waiting=waiting):
+    with locked(stage.folder, beside=True, waiting=waiting):
         yield
 
 

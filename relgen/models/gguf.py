@@ -82,7 +82,7 @@ def converted(file: Path, dtype: DType = "bfloat16") -> Path:
     if origin.done:
         return folder
     waiting = f"waiting for the process that converts {file}"
-    with locked(folder.parent, name=f".{folder.name}.lock", waiting=waiting):
+    with locked(folder, beside=True, waiting=waiting):
         if not origin.done:
             print(f"converting {file} to {dtype}, once -> {folder}", file=sys.stderr, flush=True)
             with atomic_folder(folder, MARK) as temporary:

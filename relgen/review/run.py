@@ -53,7 +53,7 @@ def review(options: ReviewOptions) -> None:
     check_outputs([out, log, rejected], inputs)
     if not log.exists():
         refuse_foreign([out, rejected], "review")
-    with locked(out.parent, name=f".{out.name}.lock"):
+    with locked(out, beside=True):
         header = text_hash("\n".join(str(sample.to_json()) for sample in samples))
         session = Session(samples, schema, log, header=header, votes=options.votes, guesses=guesses)
         if options.results is not None:

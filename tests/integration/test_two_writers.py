@@ -34,7 +34,7 @@ COMMANDS = {
 REPLACED = ("predict", "report")
 """Commands that replace their own earlier output: the later one wins."""
 # the first one is at work, or has ended
-REFUSALS = ("another relgen command is writing to this folder", "another --out", "--force")
+REFUSALS = ("another relgen command is writing to this", "another --out", "--force")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from relgen.common import (
     check_outputs,
     counted,
     recorded,
-    refuse_unrecorded,
     statement,
     tracked,
 )
@@ -49,7 +48,6 @@ def run(options: Options) -> None:
     """Convert the corpus; only formats that are one JSON document are held in memory."""
     source = find_corpus(options.input)
     check_outputs([options.out], [source, options.labels, options.schema])
-    refuse_unrecorded([options.out], _COMMAND)
     _check_format(options)
     place = options.input if options.format == "hub" else source
     checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()

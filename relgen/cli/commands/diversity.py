@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import check_outputs, encode_json, print_json, recorded, refuse_unrecorded
+from relgen.common import InputError, check_outputs, encode_json, print_json, recorded, write_json
 from relgen.evaluation import DiversityOptions as Options
 
 if TYPE_CHECKING:
@@ -27,13 +27,21 @@ _COLUMNS = {
 
 def run(options: Options) -> None:
     """Measure and print. Raises InputError for a file, label or encoder that cannot be used."""
-    from relgen.common import InputError, write_json
+    if options.out is None:
+        _measured(options)
+        return
+    check_outputs([options.out], [options.samples, options.against, options.schema])
+    with recorded([options.out], "diversity"):
+        write_json(options.out, _measured(options), replace=options.force)
+    # standard output holds nothing but JSON when JSON was asked for
+    print(f"Wrote {options.out}", file=sys.stderr if options.json else sys.stdout)
+
+
+def _measured(options: Options) -> dict[str, Any]:
+    """Measure, print, and return what was measured."""
     from relgen.evaluation import common_sizes, measure
     from relgen.models import SentenceEncoder
 
-    if options.out is not None:
-        check_outputs([options.out], [options.samples, options.against, options.schema])
-        refuse_unrecorded([options.out], "diversity")
     samples = _read(options.samples, options)
     size: Any = options.size
     if options.against is not None:
@@ -53,11 +61,7 @@ def run(options: Options) -> None:
         print_json(f"{encode_json(result, indent=2)}\n")
     else:
         _print_table(result, options.samples, options.against)
-    if options.out is not None:
-        with recorded([options.out], "diversity"):
-            write_json(options.out, result, replace=options.force)
-        # standard output holds nothing but JSON when JSON was asked for
-        print(f"Wrote {options.out}", file=sys.stderr if options.json else sys.stdout)
+    return result
 
 
 def _read(path: str | Path, options: Options) -> list[Sample]:

@@ -309,14 +309,10 @@ def test_a_terminal_without_all_letters(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 COMMANDS_THAT_WRITE = {
-    "data convert x.txt --format semeval": "x.jsonl",
     "data split x.jsonl --shots 1 --seed 1": "",
     "data everyday": "",
     "data card x.jsonl --schema everyday --license cc0-1.0": "",
-    "data schema x.json": "x.yaml",
-    "chains x.jsonl --schema everyday": "chains.jsonl",
     "label x.jsonl --train x.jsonl --schema everyday": "x.jsonl",
-    "diversity x.jsonl": "x.json",
     "direct --train x.jsonl --test x.jsonl --schema everyday": "x.jsonl",
     "export adapter --merge": "model",
     "report run": "",
@@ -334,6 +330,29 @@ def test_two_commands_do_not_write_to_one_folder(
     said = capsys.readouterr().err
     assert said.startswith(f"{tmp_path}: another relgen command is writing to this folder; wait")
     assert {path.name for path in tmp_path.iterdir()} <= {".relgen.lock"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "data convert x.txt --format semeval",
+        "data schema x.json",
+        "chains x.jsonl --schema everyday",
+        "suggest --train x.jsonl --schema everyday --errors",
+        "diversity x.jsonl",
+    ],
+)
+def test_commands_that_write_one_file_lock_it_alone(
+    line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new.jsonl"
+    with FileLock(tmp_path / ".new.jsonl.lock"):
+        assert cli.main([*line.split(), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{out}: another relgen command is writing to this file; wait")
+    with FileLock(tmp_path / ".relgen.lock"), FileLock(tmp_path / ".other.jsonl.lock"):
+        assert cli.main([*line.split(), "--out", str(out)]) == 2
+    assert "no such file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("word", ["\x1b[31m", "a\x9bb", "a\u202eb", "a\rb"])

@@ -49,6 +49,20 @@ def test_the_holder_may_take_a_lock_again_and_other_threads_may_not(tmp_path: Pa
     assert len(refused) == 1
 
 
+def test_two_files_of_a_folder_are_locked_apart(tmp_path: Path) -> None:
+    with locked(tmp_path / "a", beside=True), locked(tmp_path / "b", beside=True):
+        with pytest.raises(TimeoutError):
+            FileLock(tmp_path / ".b.lock").acquire(timeout=0)
+        FileLock(tmp_path / ".relgen.lock").acquire(timeout=0).lock.release()
+    message = f"^{tmp_path / 'a'}: another relgen command is writing to this file; wait"
+    with (
+        FileLock(tmp_path / ".a.lock"),
+        pytest.raises(InputError, match=message),
+        locked(tmp_path / "a", beside=True),
+    ):
+        raise AssertionError
+
+
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     with locked(tmp_path / "a" / "b"):
         assert (tmp_path / "a" / "b" / ".relgen.lock").is_file()

@@ -123,3 +123,22 @@ def test_other_documents_are_refused(tmp_path, content, message):
         read_descriptions(path)
     assert str(caught.value).startswith(str(path))
     assert "; write {" in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["lines", "array", "one"])
+def test_samples_are_no_descriptions(tmp_path, form):
+    path = _samples(tmp_path, *(["P1"] if form == "one" else ["P1", "P2"]))
+    if form == "array":
+        path.write_text(json.dumps(list(map(json.loads, path.read_text().splitlines()))))
+    with pytest.raises(InputError) as caught:
+        read_descriptions(path)
+    assert str(caught.value) == (
+        f"{path}: these are samples, where names and descriptions of relations are expected; "
+        'write {"P177": ["crosses", "obstacle which …"], …}, and name samples with --samples'
+    )
+
+
+def test_a_schema_is_no_descriptions(tmp_path):
+    (path := tmp_path / "schema.yaml").write_text("name: x\n")
+    with pytest.raises(InputError, match=r"yaml:1: not valid JSON.*write {.P177.: "):
+        read_descriptions(path)

@@ -213,7 +213,7 @@ def test_what_is_refused_before_anything_is_opened(given: Path) -> None:
     with pytest.raises(InputError, match="not with --export"):
         review(options(given, export="prodigy", results=str(given)))
     with (
-        locked(given.parent, name=".reviewed.jsonl.lock"),
+        locked(given.parent / "reviewed.jsonl", beside=True),
         pytest.raises(InputError, match="another relgen command"),
     ):
         # the lock is another process's as far as this thread can tell
