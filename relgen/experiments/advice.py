@@ -107,13 +107,13 @@ def labelling_advice(summaries: Sequence[Mapping[str, Any]]) -> list[Advice]:
 
 
 def run_advice(results: Mapping[str, Any]) -> list[tuple[str, Advice]]:
-    """Return the advice on each generated set of a run's `results.json`, with the set's name."""
+    """Return the advice on the test set and each generated set of `results.json`, with its name."""
     sets: dict[str, dict[int, Mapping[str, Any]]] = {}
     for row in results["arms"]:
         arm = parse_arm(row["arm"])
         if arm.generation and arm.first is None:
             sets.setdefault(arm.generation, {})[row["seed"]] = row
-    found, embedded = [], list[str]()
+    found, embedded = _tested(results.get("tested") or {}), list[str]()
     for name, rows in sets.items():
         generated, labelled = (
             [row[key] for row in rows.values() if row.get(key)]
@@ -125,6 +125,17 @@ def run_advice(results: Mapping[str, Any]) -> list[tuple[str, Advice]]:
             embedded.append(name)
     written = Advice("the embedded model of 135M parameters has written", _LARGER)
     return found + [(name, written) for name in embedded[:1]]
+
+
+def _tested(counts: Mapping[str, int]) -> list[tuple[str, Advice]]:
+    """Return advice on relations without a test sample."""
+    lacking = [label for label, number in counts.items() if not number]
+    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+    problem = (
+        f"no sample of {', '.join(lacking[:_NAMED])}{more}: how well they are found is unknown"
+    )
+    remedy = "add some (relgen data split --test 0.3 holds them out)"
+    return [("test set", Advice(problem, remedy))] if lacking else []
 
 
 def _cause(entry: Mapping[str, Any], summary: Mapping[str, Any]) -> tuple[str, str]:

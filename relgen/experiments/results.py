@@ -75,13 +75,14 @@ def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, An
     All stages of the plan must be done.
     """
     gold = {sample.id: sample.relation for sample in iter_samples(plan.test)}
-    schema = load_schema(plan.schema)
+    schema, tested = load_schema(plan.schema), Counter(gold.values())
     arms = [_arm(stages, out, schema, gold) for stages in plan.arms]
     results = {
         "experiment": experiment.name,
         "corpus": experiment.corpus if isinstance(experiment.corpus, str) else schema.name,
         "shots": experiment.shots,
         "fewer_shots": _fewer_shots(plan, experiment.shots),
+        "tested": {label: tested[label] for label in schema.labels},
         "reviewed": _reviewed(experiment.reviewed),
         "arms": arms,
         "summary": summarise(arms),

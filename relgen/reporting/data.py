@@ -79,6 +79,11 @@ class Run:
         return self.results.get("shots") or 0
 
     @property
+    def tested(self) -> dict[str, int]:
+        """Return the number of test samples of each relation; empty if it is not known."""
+        return self.results.get("tested") or {}
+
+    @property
     def classifiers(self) -> list[str]:
         """Return each classifier once, in the order of `results.json`; some arms have none."""
         return list(dict.fromkeys(r.classifier for r in self.arms if r.arm not in UNTRAINED))

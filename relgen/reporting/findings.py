@@ -37,15 +37,15 @@ def _added(arm: str) -> str:
 def headline(run: Run) -> tuple[str, str]:
     """Return the main finding in a line, and its details.
 
-    The line reads "Mix X.X vs. human Y.Y micro-F1 on N test sentences".
+    The line reads "Mix X.X vs. human Y.Y micro-F1 on N test samples".
 
     The details are the difference and its significance, in a few sentences.
     """
     classifier = next(iter(run.classifiers), "")
     with_classifier = f" Classifier: {classifier}." if len(run.classifiers) > 1 else ""
     scores = {name: of for name in run.arm_names if (of := run.by_seed(name, classifier))}
-    tested = _tested(run)
-    on = f" on {tested:,} test sentence{'s' if tested > 1 else ''}" if tested else ""
+    tested = sum(run.tested.values())
+    on = f" on {tested:,} test sample{'s' if tested > 1 else ''}" if tested else ""
     arm = compared_arm(list(scores))
     pairs = _paired(run, arm, classifier, "micro_f1") if arm else []
     if arm is None or not pairs:
@@ -83,16 +83,8 @@ def what_was_done(run: Run) -> dict[str, Any]:
         "ways": [describe_arm(way) for way in ways if way],
         "unlabelled": any("unlabelled" in arm.files for arm in run.arms),
         "reviewed": _reviewed(run),
-        "tested": _tested(run),
+        "tested": sum(run.tested.values()),
     }
-
-
-def _tested(run: Run) -> int:
-    """Return the number of test sentences; 0 if no scores tell it."""
-    scores = (one for arm in run.arms for one in run.jsons(*arm.files.get("scores", [])))
-    # not the confusion matrix, which lacks answers that name no label
-    tested = next((one["per_relation"].values() for one in scores if one.get("per_relation")), ())
-    return sum(of.get("support", 0) for of in tested)
 
 
 def _reviewed(run: Run) -> str:

@@ -116,16 +116,22 @@ def relation_f1(run: Run, classifier: str) -> dict[str, dict[str, float | None]]
 
 
 def relation_table(run: Run, f1: dict[str, dict[str, float | None]]) -> ReportTable:
-    """Return F1 by relation and arm, with the best arm of each relation marked."""
+    """Return shots, test samples and F1 by relation and arm; the best arm of each is marked."""
     arms = [name for name in run.arm_names if any(of[name] is not None for of in f1.values())]
+    fewer = run.results.get("fewer_shots") or {}
+    numbers = {
+        "Shots": {label: fewer.get(label, run.shots) for label in f1 if run.shots},
+        "Test samples": run.tested,
+    }
+    known = {title: of for title, of in numbers.items() if of}
     negative = run.data.get("negative")
     rows = []
     for label, of in f1.items():
         hint = "negative label: not in micro-F1" if label == negative else ""
-        rows.append(
-            TableRow(label, mark_best([TableCell(percent(of[name])) for name in arms]), hint)
-        )
-    return ReportTable(["Relation", *arms], rows)
+        cells = [TableCell(f"{counts.get(label, 0):,}") for counts in known.values()]
+        cells += mark_best([TableCell(percent(of[name])) for name in arms])
+        rows.append(TableRow(label, cells, hint))
+    return ReportTable(["Relation", *known, *arms], rows)
 
 
 def generation_table(run: Run) -> ReportTable | None:

@@ -155,3 +155,13 @@ def test_a_run_with_the_embedded_model_says_once_what_a_larger_one_brings() -> N
     assert name == "obo"
     assert advice.remedy.startswith("name a larger generator: on SemEval")
     assert run_advice({"arms": rows[:1]}) == []
+
+
+def test_relations_without_a_test_sample_are_named() -> None:
+    results = {"arms": [], "tested": {"a": 3, "b": 0, "c": 0}}
+    ((name, advice),) = run_advice(results)
+    assert (name, advice.problem) == (
+        "test set",
+        "no sample of b, c: how well they are found is unknown",
+    )
+    assert run_advice({"arms": [], "tested": {"a": 3}}) == []

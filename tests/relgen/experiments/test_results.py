@@ -59,6 +59,7 @@ def test_results_are_means_over_initialisations_and_their_vote(
         FakeCommands.json(arm.split.folder / "manifest.json", {"counts": {"train": counts}})
     results = write_results(experiment, made, tmp_path / "run")
     assert results["fewer_shots"] == {"b": 1}
+    assert results["tested"] == {"a": 1, "b": 1}
     human = results["arms"][0]
     assert human["micro_f1"] == pytest.approx(0.4)
     assert [each["micro_f1"] for each in human["initialisations"]] == pytest.approx([0.3, 0.4, 0.5])

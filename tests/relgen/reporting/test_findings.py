@@ -61,7 +61,7 @@ def test_a_loss_with_one_seed(tmp_path: Path) -> None:
 def test_a_gain_by_unlabelled_sentences(tmp_path: Path, arm: str, added: str) -> None:
     run = make_run(tmp_path, arms=("human", arm), seeds=(1,), micro={"human": 0.5, arm: 0.6})
     title, detail = headline(load_run(run))
-    assert title == "Mix 60.0 vs. human 50.0 micro-F1 on 2,717 test sentences"
+    assert title == "Mix 60.0 vs. human 50.0 micro-F1 on 2,717 test samples"
     assert detail.startswith(f"Adding {added} gained 10.0 points of micro-F1. ")
 
 
@@ -110,10 +110,10 @@ def test_without_a_baseline_nothing_is_claimed(tmp_path: Path) -> None:
 def test_what_was_done(tmp_path: Path) -> None:
     markdown = write_report(make_run(tmp_path))[1].read_text(encoding="utf-8")
     assert (
-        "From the corpus semeval, 8 labelled sentences for each of 19 relations were drawn, once "
+        "From the corpus semeval, 8 labelled samples for each of 19 relations were drawn, once "
         "for each of 3 seeds. The model smollm2-135m-instruct generated up to 16 new ones per "
         "relation in each of 2 ways: one by one, after DPO; all at once. The classifier "
-        "entity_marker was trained on each arm's sentences and tested on 2,717 test sentences.\n"
+        "entity_marker was trained on each arm's samples and tested on 2,717 test samples.\n"
     ) in markdown
 
 
@@ -142,4 +142,4 @@ def test_relations_with_fewer_shots_are_named(tmp_path: Path) -> None:
 
 def test_the_headline_says_on_how_many_sentences(tmp_path: Path) -> None:
     title, _ = headline(load_run(make_run(tmp_path)))
-    assert title == "Mix 62.8 vs. human 58.6 micro-F1 on 2,717 test sentences"
+    assert title == "Mix 62.8 vs. human 58.6 micro-F1 on 2,717 test samples"

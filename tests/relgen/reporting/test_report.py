@@ -75,7 +75,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_has_every_part_and_its_figures(run: Path) -> None:
     page = _page(run)
     assert page.headings == [
-        "Mix 62.8 vs. human 58.6 micro-F1 on 572 test sentences",
+        "Mix 62.8 vs. human 58.6 micro-F1 on 572 test samples",
         "What was done",
         "Scores by arm",
         "F1 by relation",
@@ -130,7 +130,7 @@ def test_names_are_text_too(tmp_path: Path) -> None:
 
 def test_the_markdown_has_the_same_tables(run: Path) -> None:
     text = write_report(run)[1].read_text()
-    assert text.startswith("# Mix 62.8 vs. human 58.6 micro-F1 on 572 test sentences\n")
+    assert text.startswith("# Mix 62.8 vs. human 58.6 micro-F1 on 572 test samples\n")
     assert (
         "| Arm | Micro-F1 | Macro-F1 | Official F1 | Precision | Recall | Train samples | Seeds |\n"
         "|---|---:|---:|---:|---:|---:|---:|---:|\n"
@@ -219,7 +219,7 @@ def test_relations_with_fewer_shots_and_relations_without_pairs_are_named(tmp_pa
 
 def test_human_samples_alone_make_a_report(tmp_path: Path) -> None:
     page = _page(make_run(tmp_path, arms=("human",), labels=LABELS))
-    assert page.headings[0] == "human 58.6 micro-F1 on 572 test sentences"
+    assert page.headings[0] == "human 58.6 micro-F1 on 572 test samples"
     assert "Drafts accepted and rejected" not in page.headings
 
 

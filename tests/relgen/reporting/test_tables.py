@@ -59,15 +59,17 @@ def test_relation_table_takes_means_over_seeds(tmp_path: Path) -> None:
         write_json(tmp_path / f"{seed}.json", scores)
         arms.append({"arm": "human", "seed": seed, "scores": [f"{seed}.json"]})
     figures = [{"arm": "human", "seed": seed, "micro_f1": 0.5} for seed in (1, 2)]
-    write_json(tmp_path / "results.json", {"arms": figures})
+    numbers = {"shots": 8, "fewer_shots": {"none": 3}, "tested": {"cause": 1200, "none": 0}}
+    write_json(tmp_path / "results.json", {"arms": figures, **numbers})
     write_json(tmp_path / "report_data.json", {"arms": arms, "negative": "none"})
     run = load_run(tmp_path)
     by_relation = tables.relation_f1(run, "")
     assert by_relation == {"cause": {"human": 0.5}, "none": {"human": 0.1}}
-    rows = tables.relation_table(run, by_relation).rows
-    assert [(row.name, row.cells, row.hint) for row in rows] == [
-        ("cause", [TableCell("50.0")], ""),
-        ("none", [TableCell("10.0")], "negative label: not in micro-F1"),
+    table = tables.relation_table(run, by_relation)
+    assert table.columns == ["Relation", "Shots", "Test samples", "human"]
+    assert [(row.name, [cell.text for cell in row.cells], row.hint) for row in table.rows] == [
+        ("cause", ["8", "1,200", "50.0"], ""),
+        ("none", ["3", "0", "10.0"], "negative label: not in micro-F1"),
     ]
 
 
