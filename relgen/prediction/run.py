@@ -125,7 +125,10 @@ def _in_shards(options: PredictOptions, shards: Sequence[Shard]) -> dict[str, An
 
 def shard_work(options: PredictOptions) -> ShardWork:
     """Return what predicts for shards; it does not depend on where they are."""
-    same = replace(options, input="", out=None, engine="local", workers=None, force=False)
+    # a shard that was finished without skipping anything is the same with it
+    same = replace(
+        options, input="", out=None, engine="local", workers=None, force=False, skip_bad=False
+    )
     files = [*source_files(options.entities), *classifier_files(options.model)]
     return ShardWork(_COMMAND, inputs_hash(same, files, {}), partial(_ShardPredictor, options))
 

@@ -175,6 +175,18 @@ def test_a_corpus_in_shards_gets_the_same_predictions(predict, tmp_path):
     assert run.predict(given) == summary
 
 
+def test_skipping_malformed_lines_keeps_the_shards_that_have_none(predict, tmp_path):
+    folder, out = shards(tmp_path / "in"), tmp_path / "out"
+    (folder / "d.jsonl").write_text((folder / "a.jsonl").read_text() + "{\n")
+    given = {"model": str(tmp_path / "fit"), "input": str(folder), "out": str(out)}
+    with pytest.raises(InputError, match=r"d\.jsonl:9: not valid JSON.*--skip-bad"):
+        run.predict(PredictOptions(**given))
+    kept = (out / "b.parquet").stat().st_mtime_ns
+    summary = run.predict(PredictOptions(**given, skip_bad=True))
+    assert (summary["shards"], summary["skipped"], len(rows(out / "d.jsonl"))) == (4, 1, 8)
+    assert (out / "b.parquet").stat().st_mtime_ns == kept
+
+
 def test_parquet_out_of_parquet(predict, tmp_path):
     folder, out = shards(tmp_path / "in"), tmp_path / "p.parquet"
     options = {"model": str(tmp_path / "fit"), "input": str(folder / "b.parquet")}
