@@ -28,7 +28,6 @@ UNTYPED = "entity"
 """The label, in a tool, of an entity without a type."""
 REJECT = "(reject)"
 """The answer in Argilla that rejects a sentence."""
-_CONFIG_BEGIN = "<View>\n  <Relations>\n"
 
 
 def export_tasks(
@@ -45,33 +44,24 @@ def export_tasks(
     For Label Studio, its labelling configuration is written next to the tasks. Without `force`, a
     file with other content is an error, and with it one that this function has not written.
     """
-    chosen = in_review_order(samples)
-    config = out.with_suffix(".xml")
+    fits, unlike = _SHOWN.get(tool, (lambda _: True, ""))
+    chosen, config = in_review_order(samples), out.with_suffix(".xml")
+    shown = [sample for sample in chosen if fits(sample)]
+    said = f"{counted(len(shown), 'task')} -> {out}"
     files = [out, *([config] if tool == "label-studio" else [])]
     check_outputs(files, inputs)
     with recorded(files, "review --export"):
-        print(_export(tool, chosen, schema, out, force=force))
-
-
-def _export(
-    tool: Tool, chosen: Sequence[Sample], schema: RelationSchema, out: Path, *, force: bool
-) -> str:
-    """Write the tasks, and return what to say."""
-    fits, unlike = _SHOWN.get(tool, (None, ""))
-    shown = [sample for sample in chosen if fits is None or fits(sample)]
-    said = f"{counted(len(shown), 'task')} -> {out}"
-    if tool == "label-studio":
-        write_json(out, [label_studio_task(one) for one in shown], replace=force)
-        config = out.with_suffix(".xml")
-        write_text(config, label_studio_config(shown, schema), replace=force)
-        said += f"; labelling configuration -> {config}"
-    elif tool == "prodigy":
-        write_jsonl(out, map(prodigy_task, shown), replace=force)
-    else:
-        write_json(out, [argilla_record(sample) for sample in shown], replace=force)
+        if tool == "label-studio":
+            write_json(out, [label_studio_task(one) for one in shown], replace=force)
+            write_text(config, label_studio_config(shown, schema), replace=force)
+            said += f"; labelling configuration -> {config}"
+        elif tool == "prodigy":
+            write_jsonl(out, map(prodigy_task, shown), replace=force)
+        else:
+            write_json(out, [argilla_record(one) for one in shown], replace=force)
     if len(shown) < len(chosen):
         said += f"; {len(chosen) - len(shown)} {unlike}, left out"
-    return said
+    print(said)
 
 
 def label_studio_task(sample: Sample) -> dict[str, Any]:
@@ -99,7 +89,8 @@ def label_studio_config(samples: Sequence[Sample], schema: RelationSchema) -> st
     """Return the labelling configuration of a project for tasks of these samples."""
     kinds = dict.fromkeys(e.type or UNTYPED for s in samples for e in (s.head, s.tail))
     lines = [
-        *_CONFIG_BEGIN.splitlines(),
+        "<View>",
+        "  <Relations>",
         *(f"    <Relation value={quoteattr(label)}/>" for label in schema.labels),
         "  </Relations>",
         '  <Labels name="entities" toName="text">',
@@ -182,18 +173,15 @@ def _tokens(sample: Sample) -> list[dict[str, Any]]:
     return tokens
 
 
-def _one_unit_each(sample: Sample) -> bool:
-    """Return whether each character is one UTF-16 unit, which Argilla's page counts."""
-    return max(sample.text) <= "\uffff"
-
-
-def _apart(sample: Sample) -> bool:
-    return not sample.overlapping
-
-
 _SHOWN: dict[Tool, tuple[Callable[[Sample], bool], str]] = {
-    "prodigy": (_apart, "with overlapping entities, which Prodigy cannot show"),
-    "argilla": (_one_unit_each, "with emoji or the like, which Argilla counts as two characters"),
+    "prodigy": (
+        lambda sample: not sample.overlapping,
+        "with overlapping entities, which Prodigy cannot show",
+    ),
+    "argilla": (
+        lambda sample: max(sample.text) <= "\uffff",
+        "with emoji or the like, which Argilla counts as two characters",
+    ),
 }
 """The tools that cannot show every sample: a test of one, and what is said of the others."""
 
