@@ -51,13 +51,18 @@ def review(options: ReviewOptions) -> None:
         export_tasks(options.export, samples, schema, out, inputs, force=options.force)
         return
     check_outputs([out, log, rejected], inputs)
-    if not log.exists():
+    if not (resumed := log.exists()):
         refuse_foreign([out, rejected], "review")
     with locked(out, beside=True):
         header = text_hash("\n".join(str(sample.to_json()) for sample in samples))
         session = Session(samples, schema, log, header=header, votes=options.votes, guesses=guesses)
         if options.results is not None:
-            take_over(options.results, session)
+            try:
+                take_over(options.results, session)
+            except InputError:
+                if not resumed:
+                    log.unlink()
+                raise
         else:
             _serve(session, options.port)
         kept, others = session.results()

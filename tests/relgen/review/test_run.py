@@ -168,6 +168,15 @@ def test_tasks_go_out_and_results_come_back(given: Path, capsys: Any) -> None:
     assert [one.review["decision"] for one in reviewed] == ["accepted", "changed", "changed"]
 
 
+def test_refused_results_leave_no_files(given: Path) -> None:
+    before = sorted(given.parent.iterdir())
+    export = write(given.with_name("export.json"), label_studio())
+    write_samples(given, [replace(SAMPLES[0], id="long"), *SAMPLES])
+    with pytest.raises(InputError, match="record long: field 'text': the text differs"):
+        review(options(given, results=str(export)))
+    assert sorted(given.parent.iterdir()) == sorted([*before, export])
+
+
 def test_relations_are_those_of_the_file_or_of_the_schema(given: Path) -> None:
     schema, samples, guesses = read_reviewable(given, None)
     assert (schema.labels, samples) == (("founded_by", "lives_in", "none"), SAMPLES)
