@@ -28,7 +28,9 @@ class FakeCommands:
         if command[0] == "report":
             return
         target = Path(command[command.index("--out") + 1])
-        line = json.dumps({"command": command[0], "read": self.content(command)}) + "\n"
+        ends = {"head": {"start": 0, "end": 3}, "tail": {"start": 8, "end": 11}}
+        sample = {"text": "Ann met Bob at the sea.", **ends, "relation": "a"}
+        line = json.dumps({"command": command[0], "read": self.content(command), **sample}) + "\n"
         folder = target.parent if target.suffix else target
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("train.jsonl", "chains.jsonl", "generated.jsonl", "labelled.jsonl"):

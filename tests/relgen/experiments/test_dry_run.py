@@ -10,12 +10,16 @@ import pytest
 import yaml
 
 from relgen.cli import main as cli
+from relgen.data.corpora import read_split
+from relgen.data.samples import write_samples
 from relgen.experiments.config import CorpusFiles, Experiment
 from relgen.experiments.dry_run import print_plan
 from relgen.experiments.grid import load_grid
 from relgen.experiments.planner import plan
+from relgen.models.names import EMBEDDED_ENCODER, EMBEDDED_LANGUAGE_MODEL
 from tests.relgen.cli.failing import failed
 from tests.relgen.experiments.fake_commands import FakeCommands, do, run_options
+from tests.tiny.languages import corpus
 
 MANIFEST = '{"warnings": ["a: only 1 of 2 training samples"]}'
 
@@ -24,6 +28,7 @@ def draw(line: Sequence[str]) -> None:
     """Pretend to split."""
     folder = Path(line[line.index("--out") + 1])
     folder.mkdir(parents=True)
+    write_samples(folder / "train.jsonl", read_split("dev")[:9])
     (folder / "manifest.json").write_text(MANIFEST, encoding="utf-8")
 
 
@@ -55,6 +60,25 @@ def test_it_prints_what_a_person_could_type(
     assert lines[2] == "# warning: a: only 1 of 2 training samples"
     assert lines[-1] == f"relgen report {out}"
     assert not out.exists()
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("language", ["English", "German"])
+def test_it_says_which_models_hardly_know_the_language(
+    language: str, experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def draw_in_a_language(line: Sequence[str]) -> None:
+        draw(line)
+        write_samples(Path(line[line.index("--out") + 1]) / "train.jsonl", corpus(language))
+
+    made = plan(experiment, tmp_path / "run")
+    print_plan(made, tmp_path / "run", run_options(), draw_in_a_language, tmp_path / "scratch")
+    said = [line for line in capsys.readouterr().out.splitlines() if "# warning: the" in line]
+    known = language == "English"
+    assert len(said) == (0 if known else 2)
+    for model in (EMBEDDED_LANGUAGE_MODEL, EMBEDDED_ENCODER):
+        expected = f"# warning: the sentences are in German, which {model} hardly knows"
+        assert any(line.startswith(expected) for line in said) is not known
 
 
 def test_a_run_has_the_stages_that_a_dry_run_shows(
