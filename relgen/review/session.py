@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ class Session:
         self._taken_over: dict[str, Results] = {}
         self._kinds, self._reviewers = Counter[str](), Counter[str]()
         self._numbers, self._seconds = Counter[str](), 0.0
+        self._ranks = {name: rank for rank, name in enumerate(self.order)}
+        self._first = 0  # the samples before it are done
         self._history: dict[str, list[str]] = {}
         self._shown: dict[str, str] = {}
         self._postponed: dict[str, list[str]] = {}
@@ -70,20 +72,25 @@ class Session:
         _check_name(reviewer)
         shown = self._shown.pop(reviewer, None)
         if shown is None or not self.is_open(shown, reviewer):
-            mine = [name for name in self.order if self.is_open(name, reviewer)]
-            postponed, others = self._postponed.get(reviewer, []), set(self._shown.values())
-            shown = min(
-                mine,
-                key=lambda name: (
-                    postponed.index(name) + 1 if name in postponed else 0,
-                    name in others,
-                ),
-                default=None,
-            )
+            shown = self._next(reviewer)
         if shown is None:
             return None
         self._shown[reviewer] = shown
         return self.samples[shown]
+
+    def _next(self, reviewer: str) -> str | None:
+        while self._first < len(self.order) and self._is_done(self.order[self._first]):
+            self._first += 1
+        postponed, others = self._postponed.get(reviewer, []), set(self._shown.values())
+        rest = []
+        for name in islice(self.order, self._first, None):
+            if self.is_open(name, reviewer):
+                if name not in others and name not in postponed:
+                    return name
+                rest.append(name)
+        return min(
+            rest, key=lambda one: postponed.index(one) if one in postponed else -1, default=None
+        )
 
     def is_open(self, name: str, reviewer: str) -> bool:
         """Return whether a reviewer is still to decide on a sample."""
@@ -247,6 +254,7 @@ class Session:
 
     def _put(self, name: str, reviewer: str, decision: Decision | None) -> Decision | None:
         """Replace a reviewer's decision on a sample, and return the one before."""
+        self._first = min(self._first, self._ranks[name])
         self._count(name, -1)
         before = self.decisions[name].pop(reviewer, None)
         if decision is not None:
