@@ -26,13 +26,17 @@ from relgen.common import InputError, decode_json, refuse_unprintable, write_jso
 from relgen.data.file_kinds import binary_kind, refuse_unless_lines
 from relgen.data.parquet import parquet_rows
 from relgen.data.text import clean_label, normalised, splits_word
-from relgen.data.validation import RecordChecks, json_lines, value_of
+from relgen.data.validation import AlikeError, RecordChecks, json_lines, value_of
 
 if TYPE_CHECKING:
     from relgen.data.schema import Relation, RelationSchema
 
 UNLABELLED = "unlabelled"
 """The relation of sentences without a label, which are read for prediction only."""
+_UNLABELLED_REMEDY = (
+    "label it (relgen review, relgen label), or leave such samples out: relgen data convert "
+    "--skip-bad"
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -223,7 +227,11 @@ class Sample:
 
         def text(key: str) -> str:
             missing = row.get(key) is None or (key == "relation" and row[key] == "")
-            return known[key] if key in known and missing else value_of(row, key, str)
+            if key in known and missing:
+                return known[key]
+            if key == "relation" and row.get(key) is None:
+                raise AlikeError("missing", field=key, value=sorted(row), remedy=_UNLABELLED_REMEDY)
+            return value_of(row, key, str)
 
         return cls(
             id=text("id"),
@@ -391,7 +399,7 @@ def repeated_texts(texts: Iterable[str], others: Iterable[str]) -> list[int]:
 def _entity(row: dict[str, Any], role: str) -> Entity:
     value = row.get(role)
     if value is None:
-        raise InputError("missing", field=role, value=sorted(row))
+        raise AlikeError("missing", field=role, value=sorted(row))
     if not isinstance(value, dict):
         found = "relgen data convert --format json finds mentions in the text"
         remedy = found if isinstance(value, str) else None

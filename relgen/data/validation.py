@@ -28,7 +28,7 @@ def value_of(record: Mapping[str, Any], key: str, kind: type[Scalar], inside: st
     """
     value = record.get(key)
     if value is None:
-        raise InputError("missing", field=f"{inside}{key}", value=sorted(record))
+        raise AlikeError("missing", field=f"{inside}{key}", value=sorted(record))
     if type(value) is not kind or (isinstance(value, str) and not value.strip()):
         raise InputError(f"must be {_EXPECTED[kind]}", field=f"{inside}{key}", value=value)
     return value

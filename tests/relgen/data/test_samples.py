@@ -163,6 +163,16 @@ def test_an_unknown_label_is_one_line(tmp_path):
     assert "(and 549 more records like it)" in lines[1]
 
 
+def test_candidates_where_relations_are_needed_are_one_line(tmp_path):
+    rows = [{**ROW, "id": str(n), "relation": None} for n in range(300)]
+    with pytest.raises(InputError) as caught:
+        read_samples(_write(tmp_path / "s.jsonl", *rows))
+    assert str(caught.value).endswith(
+        "; label it (relgen review, relgen label), or leave such samples out: relgen data convert "
+        "--skip-bad (and 299 more records like it)"
+    )
+
+
 def test_nothing_is_yielded_after_an_error(tmp_path):
     path = _write(tmp_path / "s.jsonl", ROW, "{", {**ROW, "id": "b"})
     samples = iter_samples(path)
