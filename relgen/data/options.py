@@ -79,7 +79,8 @@ class ConvertOptions:
     """
     negative: str | None = None
     """Label for the pairs of entities in one sentence between which no relation was annotated, in
-    the formats that hold documents; by default they are left out.
+    the formats that hold documents; by default they are left out. A file without any relation is
+    refused.
     """
     force: bool = False
     """Replace samples with other content that are there already."""

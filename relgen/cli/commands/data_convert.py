@@ -6,16 +6,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
-from relgen.common import (
-    InputError,
-    check_outputs,
-    counted,
-    recorded,
-    statement,
-    tracked,
-)
+from relgen.common import InputError, check_outputs, counted, recorded, tracked
 from relgen.data import (
     UNLABELLED,
     RecordChecks,
@@ -30,18 +22,15 @@ from relgen.data import ConvertOptions as Options
 from relgen.data.corpora import (
     COLUMNS,
     DOCUMENTS,
-    UNITS,
+    DoubtfulOffsets,
     LabelPatch,
     ReadOptions,
-    Unit,
     find_corpus,
-    in_unit,
     read_corpus,
     unusual_tacred_size,
 )
 
 _COMMAND = "data convert"
-_NEARLY_ALL = 0.9
 
 
 def run(options: Options) -> None:
@@ -55,7 +44,7 @@ def run(options: Options) -> None:
     fit = None if schema is None else SchemaFit(schema)
     renamed = _renamed(options)
     patch, unused = _patch(options, renamed), set(renamed)
-    doubtful = _DoubtfulOffsets()
+    doubtful = DoubtfulOffsets()
     tacred = options.format == "tacred"
 
     def converted(samples: Iterable[Sample]) -> Iterator[Sample]:
@@ -169,54 +158,6 @@ def _candidates(
             yield sample
 
     return candidates
-
-
-class _DoubtfulOffsets:
-    """Counts samples with an entity that begins or ends inside a word or with white space.
-
-    Also counts the units in which these entities would begin and end at words.
-    """
-
-    def __init__(self) -> None:
-        self.count = self._total = self._inclusive = 0
-        self._first, self._fits = "", Counter[Unit]()
-
-    def look_at(self, sample: Sample) -> None:
-        self._total += 1
-        inclusive = in_unit(sample, "inclusive")
-        self._inclusive += inclusive is not None and not _is_cut(inclusive)
-        if _is_cut(sample):
-            self._first = self._first or f"{sample.id}: '{sample.head_text}', '{sample.tail_text}'"
-            self.count += 1
-            others = {unit: in_unit(sample, unit) for unit in UNITS}
-            self._fits.update(
-                unit for unit, other in others.items() if other and not _is_cut(other)
-            )
-
-    def refuse(self, place: str | Path) -> None:
-        """Raise InputError where nearly all fit another unit, which leaves the others right."""
-        for unit, number in self._fits.most_common():
-            spoilt = unit == "inclusive" and self._inclusive < _NEARLY_ALL * self._total
-            if number >= _NEARLY_ALL * self.count and not spoilt:
-                remedy = f"give --offsets {unit}, or --offsets characters to keep them as they are"
-                raise InputError(str(self), path=place, remedy=remedy)
-
-    def __str__(self) -> str:
-        guess = "".join(
-            f"; {number} of them do not with --offsets {unit}"
-            for unit, number in self._fits.most_common(1)
-        )
-        return (
-            f"{statement(self.count, 'sample', 'have')} an entity that begins or ends inside a "
-            f"word or with white space, the first {self._first}. Offsets count characters (code "
-            "points), not bytes or UTF-16 units, and both characters of a Windows line break; ends "
-            f"are exclusive{guess}"
-        )
-
-
-def _is_cut(sample: Sample) -> bool:
-    mentions = (sample.head_text, sample.tail_text)
-    return sample.splits_words() or any(mention != mention.strip() for mention in mentions)
 
 
 def print_skipped(checks: RecordChecks, fit: SchemaFit | None = None) -> None:

@@ -6,18 +6,21 @@ where the text has two, or the reverse; some ends are inclusive.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, Literal, get_args
 
-from relgen.common import InputError
+from relgen.common import InputError, statement
 from relgen.data.samples import Entity, Sample
 from relgen.data.text import find_mentions, normalised
 
 Unit = Literal["characters", "bytes", "utf16", "newline", "crlf", "inclusive"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
+_NEARLY_ALL = 0.9
 NAMES = {
     "bytes": "bytes (UTF-8)",
     "utf16": "UTF-16 units",
@@ -117,6 +120,55 @@ def in_unit(sample: Sample, unit: Unit) -> Sample | None:
         return replace(sample, head=entities[0], tail=entities[1])
     except InputError:
         return None
+
+
+class DoubtfulOffsets:
+    """Counts samples with an entity that begins or ends inside a word or with white space.
+
+    Also counts the units in which these entities would begin and end at words.
+    """
+
+    def __init__(self) -> None:
+        self.count = self._total = self._inclusive = 0
+        self._first, self._fits = "", Counter[Unit]()
+
+    def look_at(self, sample: Sample) -> None:
+        """Count a sample."""
+        self._total += 1
+        inclusive = in_unit(sample, "inclusive")
+        self._inclusive += inclusive is not None and not _is_cut(inclusive)
+        if _is_cut(sample):
+            self._first = self._first or f"{sample.id}: '{sample.head_text}', '{sample.tail_text}'"
+            self.count += 1
+            others = {unit: in_unit(sample, unit) for unit in UNITS}
+            self._fits.update(
+                unit for unit, other in others.items() if other and not _is_cut(other)
+            )
+
+    def refuse(self, place: str | Path) -> None:
+        """Raise InputError where nearly all fit another unit, which leaves the others right."""
+        for unit, number in self._fits.most_common():
+            spoilt = unit == "inclusive" and self._inclusive < _NEARLY_ALL * self._total
+            if number >= _NEARLY_ALL * self.count and not spoilt:
+                remedy = f"give --offsets {unit}, or --offsets characters to keep them as they are"
+                raise InputError(str(self), path=place, remedy=remedy)
+
+    def __str__(self) -> str:
+        guess = "".join(
+            f"; {number} of them do not with --offsets {unit}"
+            for unit, number in self._fits.most_common(1)
+        )
+        return (
+            f"{statement(self.count, 'sample', 'have')} an entity that begins or ends inside a "
+            f"word or with white space, the first {self._first}. Offsets count characters (code "
+            "points), not bytes or UTF-16 units, and both characters of a Windows line break; ends "
+            f"are exclusive{guess}"
+        )
+
+
+def _is_cut(sample: Sample) -> bool:
+    mentions = (sample.head_text, sample.tail_text)
+    return sample.splits_words() or any(mention != mention.strip() for mention in mentions)
 
 
 def row_in_characters(row: Any, unit: Unit) -> Any:

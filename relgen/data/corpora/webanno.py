@@ -96,6 +96,9 @@ class _File:
         first = last.first + max(1, len(last.features)) if last else 3
         layer = _Layer(line[3:5], name, features, first)
         self.layers.append(layer)
+        if layer.kind == "RL" and not features:
+            problem = "a layer of relations that does not say between what"
+            raise InputError(problem, path=self.checks.path, value=line, remedy=_REMEDY)
         unclear = len(layer.named) > 1 and layer.feature(None) is None
         if layer.kind == "RL" and unclear and "relation" not in self.columns:
             remedy = f"choose one: --columns relation={layer.named[0]}"

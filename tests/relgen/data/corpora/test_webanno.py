@@ -158,6 +158,7 @@ def test_a_file_without_relations(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("1\tKite\tO\n", r"not WebAnno TSV 3 .*export the document as WebAnno TSV v3\.3"),
+        ("#FORMAT=WebAnno TSV 3.3\n#T_RL=webanno.custom.R\n", "does not say between what"),
         (HEADER + "#Text=a\n1-1\t0-1\ta\n", r"doc\.tsv:8: must have 8 columns"),
         (HEADER + "#Text=a\n1-1\t0-9\ta\t_\t_\t_\t_\t_\n", "outside the sentence"),
         (HEADER + "#Text=a\n1-1\t0-1\ta\t*\tX\t_\tr\tx\n", "must be like 1-1 or"),
