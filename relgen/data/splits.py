@@ -144,7 +144,9 @@ def split(
     """
     shots = checked(PositiveInt, shots, "shots")
     pool, kept_out = Pool.of(samples), Pool.of(exclude)
-    _check_groups(pool, by)
+    source = pool if dev_samples is None else Pool.of(dev_samples)
+    for part in (pool, kept_out, source):
+        _check_groups(part, by)
     excluded = _Shared.of(kept_out, by)
     usable = _without(pool, range(len(pool)), excluded)
     # excluded sentences are drawn and then skipped: without them, the others keep their order
@@ -157,7 +159,6 @@ def split(
     warnings += _left_out(usable, draws)
     if dev == "none":
         return FewShotSplit(list(train), [], warnings)
-    source = pool if dev_samples is None else Pool.of(dev_samples)
     chosen, more = _development(source, usable.kept, train, excluded, by, own=source is pool)
     warnings += more
     if schema is not None:

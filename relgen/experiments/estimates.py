@@ -36,7 +36,7 @@ class Estimates:
             sizes = len(load_schema(plan.schema)), _count_lines(plan.test)
             for stage in plan.stages:
                 if stage.folder not in self._rough:
-                    self._rough[stage.folder] = _rough(stage, experiment, *sizes)
+                    self._rough[stage.folder] = _on_two_cores(stage, experiment, *sizes)
                     if stage.record.is_file():
                         self.learn(stage, read_json(stage.record)["seconds"])
 
@@ -81,8 +81,8 @@ def in_words(seconds: float) -> str:
     return f"{max(1.0, seconds):.0f} s"
 
 
-def _rough(stage: Stage, experiment: Experiment, labels: int, test: int) -> float:
-    """Return seconds on two cores, from the numbers of the corpus's labels and test sentences."""
+def _on_two_cores(stage: Stage, experiment: Experiment, labels: int, test: int) -> float:
+    """Return rough seconds, from the numbers of the corpus's labels and test sentences."""
     kind, words = stage.kind, stage.command
     halved = "--half" in words or (kind == "dpo" and experiment.halves)
     relations = labels / (2 if halved else 1)

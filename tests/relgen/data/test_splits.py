@@ -248,8 +248,9 @@ def test_what_groups_leave_out_is_said():
         "6 development samples left out: their groups are in the training set already",
         "4 development samples left out: their sentences are in the training set already",
     ]
-    with pytest.raises(InputError, match=r"without a group \(got 'a-0'\); give each sample"):
-        split(POOL, shots=1, seed=1, by="group")
+    for given in ((POOL, ()), (DOCUMENTS, POOL[:1])):
+        with pytest.raises(InputError, match=r"without a group \(got 'a-0'\); give each sample"):
+            split(given[0], shots=1, seed=1, by="group", exclude=given[1])
 
 
 @pytest.mark.data
