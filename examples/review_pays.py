@@ -1,30 +1,34 @@
 """Measures what a review brings: a simulated reviewer labels sentences of the everyday corpus.
 
-Usage: review_pays.py FOLDER [SHOTS [SENTENCES [STEPS]]]
+Usage: review_pays.py FOLDER [--shots 2] [--sentences 60] [--steps 240] [--splits 1]
 
-Two labelled sentences of each relation are known, and the reader chooses 60 of the others, whose
+Some labelled sentences of each relation are known, and the reader chooses 60 of the others, whose
 relations are hidden. The reviewer decides on each of them at the page of `relgen review`: in 8
 seconds, by the relation that the corpus has, with an error of 5%. The report of the second run says
-what that brought; the last line repeats it.
+what that brought. Each split draws other shots; the last lines are means over splits, and the 95%
+interval of the difference (Student's, from two splits on).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import re
 import signal
+import statistics
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+from relgen.evaluation import paired_interval
 
 SECONDS, ERRORS, REVIEWER = 8.0, 0.05, "simulated"
 EXPERIMENT = """\
 corpus: everyday
 shots: {shots}
-seeds: [1]
+seeds: [{seed}]
 arms: [{arms}]
 unlabelled: sentences.jsonl
 generator: {{model: smollm2-135m-instruct}}
@@ -33,28 +37,54 @@ classifiers: [classifier/entity_marker]
 classifier_steps: {steps}
 """
 ARMS = ("human", "unlabelled_mix")
+REVIEWED = "unlabelled_mix_reviewed"
 
 
-def main(out: Path, shots: int = 2, most: int = 60, steps: int = 240) -> None:
-    """Run an experiment, review the sentences that it read, and run it with the review."""
-    relgen(out.parent, "data", "everyday", "--out", str(out.resolve()))
-    samples = [json.loads(line) for line in (out / "train.jsonl").open(encoding="utf-8")]
+def main() -> None:
+    """Measure each split, and print the means."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    for name, default in {"shots": 2, "sentences": 60, "steps": 240, "splits": 1}.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    options = parser.parse_args()
+    found = []
+    for seed in range(1, options.splits + 1):
+        folder = options.folder / f"split{seed}"
+        found.append(measure(folder, seed, options.shots, options.sentences, options.steps))
+        print(f"split {seed}: {shown(found[-1])}", flush=True)
+    print("mean:", shown({arm: statistics.mean(of[arm] for of in found) for arm in found[0]}))
+    gains = [scores[REVIEWED] - scores[ARMS[1]] for scores in found]
+    interval = paired_interval(gains)
+    ends = f" ({interval.low:+.1f} to {interval.high:+.1f})" if interval else ""
+    print(f"the review brought {statistics.mean(gains):+.1f}{ends} points of micro-F1")
+
+
+def shown(scores: dict[str, float]) -> str:
+    """Return scores in words."""
+    return ", ".join(f"{arm} {score:.1f}" for arm, score in scores.items())
+
+
+def measure(out: Path, seed: int, shots: int, most: int, steps: int) -> dict[str, float]:
+    """Run an experiment, review what it read, run it with the review; return micro-F1 in %."""
+    out.mkdir(parents=True, exist_ok=True)
+    relgen(out, "data", "everyday", "--out", "everyday")
+    lines = (out / "everyday" / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    samples = [json.loads(line) for line in lines]
     with (out / "sentences.jsonl").open("w", encoding="utf-8") as stream:
         for sample in samples:
             stream.write(json.dumps({**sample, "relation": None}) + "\n")
-    settings = {"shots": shots, "pool": 2 * most, "most": most, "steps": steps}
+    settings = {"seed": seed, "shots": shots, "pool": 2 * most, "most": most, "steps": steps}
     before = EXPERIMENT.format(arms=", ".join(ARMS), **settings)
     (out / "experiment.yaml").write_text(before)
     relgen(out, "run", "experiment.yaml", "--out", "run")
-    (labelled,) = out.glob("run/stages/seed1/label-*/labelled.jsonl")
-    review(out, labelled.relative_to(out), {one["text"]: one["relation"] for one in samples})
-    after = EXPERIMENT.format(arms=", ".join([*ARMS, "unlabelled_mix_reviewed"]), **settings)
+    (labelled,) = out.glob(f"run/stages/seed{seed}/label-*/labelled.jsonl")
+    gold = {one["text"]: one["relation"] for one in samples}
+    review(out, labelled.relative_to(out), gold, random.Random(seed))
+    after = EXPERIMENT.format(arms=", ".join([*ARMS, REVIEWED]), **settings)
     (out / "experiment.yaml").write_text(after + "reviewed: reviewed.jsonl\n")
     relgen(out, "run", "experiment.yaml", "--out", "run")
     results = json.loads((out / "run" / "results.json").read_text())
-    scores = {arm["arm"]: f"{100 * arm['micro_f1']:.1f}" for arm in results["arms"]}
-    minutes, number = results["reviewed"]["minutes"], results["reviewed"]["sentences"]
-    print(f"micro-F1 {scores} after {number} sentences, {minutes} minutes")
+    return {arm["arm"]: 100 * arm["micro_f1"] for arm in results["arms"]}
 
 
 def relgen(folder: Path, *words: str) -> None:
@@ -62,11 +92,11 @@ def relgen(folder: Path, *words: str) -> None:
     subprocess.run(["relgen", *words], cwd=folder, check=True)
 
 
-def review(folder: Path, labelled: Path, gold: dict[str, str]) -> None:
+def review(folder: Path, labelled: Path, gold: dict[str, str], rng: random.Random) -> None:
     """Decide on every sentence at the page, then stop it as Ctrl-C does."""
     line = ["relgen", "review", str(labelled), "--out", "reviewed.jsonl"]
     line += ["--schema", "everyday", "--port", "0"]
-    rng, relations = random.Random(1), sorted(set(gold.values()))
+    relations = sorted(set(gold.values()))
     with subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, text=True) as page:
         assert page.stdout is not None
         (place,) = re.findall(r"http://\S+:\d+", page.stdout.readline())
@@ -94,4 +124,4 @@ def answer(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    main()

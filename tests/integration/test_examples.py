@@ -199,13 +199,14 @@ def test_suggested_sentences_bring_more_than_a_random_draw() -> None:
 def test_a_review_raises_the_score(tmp_path: Path) -> None:
     pytest.importorskip("fastapi", reason="needs the extra serve")
     path = f"{programs(tmp_path)}{os.pathsep}{os.environ['PATH']}"
-    script = ("review_pays.py", tmp_path / "out", "2", "60", "60")
-    said = run(sys.executable, EXAMPLES / script[0], *map(str, script[1:]), PATH=path)
+    line = (sys.executable, EXAMPLES / "review_pays.py", tmp_path / "out", "--steps", "60")
+    said = run(*line, PATH=path)
     assert "60 of 60 sentences reviewed in 8.0 minutes" in said
-    report = (tmp_path / "out" / "run" / "report.md").read_text()
+    report = (tmp_path / "out" / "split1" / "run" / "report.md").read_text()
     assert "People reviewed 60 sentences in 8.0 minutes" in report
     (points,) = re.findall(r"in \S+ it gained (\d+\.\d) points of micro-F1", report)
     assert float(points) > 0
+    assert said.endswith(f"the review brought +{points} points of micro-F1\n")
 
 
 def test_the_image_installs_and_runs_what_exists() -> None:
