@@ -76,6 +76,9 @@ class RelationDataModule(LightningDataModule):
             rows of a batch).
         exchange: train also on every sample with head and tail exchanged, with the inverse label,
             for those relations of the schema that have one.
+        one_direction: train also on every sample of the other relations with head and tail
+            exchanged, with the negative label: for raw text, of which both directions are asked,
+            and relations that never hold in both.
         on_leak: refuse (raise) or drop training sentences that are also test sentences.
         batch_size: samples per step and process.
         evaluation_batch_size: samples per batch in validation, test and prediction.
@@ -101,6 +104,7 @@ class RelationDataModule(LightningDataModule):
         generated_share: ClosedUnitInterval = 0.5,
         balanced: bool = True,
         exchange: bool = False,
+        one_direction: bool = False,
         on_leak: Literal["raise", "drop"] = "raise",
         batch_size: PositiveInt = 8,
         evaluation_batch_size: PositiveInt = 64,
@@ -124,6 +128,7 @@ class RelationDataModule(LightningDataModule):
         self.generated_share = generated_share
         self.balanced = balanced
         self.exchange = exchange
+        self.one_direction = one_direction
         self.on_leak = on_leak
         self.batch_size = batch_size
         self.evaluation_batch_size = evaluation_batch_size
@@ -176,6 +181,7 @@ class RelationDataModule(LightningDataModule):
                 self._join_human()
             self._remove_leaks()
             check_training(self._tables, self.mix, self.order, self.files)
+            self._exchanged_labels()  # an error before weights load
         elif purpose not in self._tables:
             raise InputError(
                 f"`{stage}` needs a samples file",
@@ -201,6 +207,7 @@ class RelationDataModule(LightningDataModule):
             "mix": self.mix,
             "order": self.order,
             "exchange": self.exchange,
+            "one_direction": self.one_direction,
             "files": {},
         }
         for name in (*TRAINING, "validation"):
@@ -335,19 +342,34 @@ class RelationDataModule(LightningDataModule):
         for name in names:
             if not trainer.is_global_zero:
                 trainer.strategy.barrier("encode")  # the main process fills the cache first
-            exchanged = self.exchange and name in TRAINING
             table = encode_table(
                 self._tables[name],
                 self._encoding,
                 labels=() if name == "predict" else self.schema.labels,
                 generated=name in ("generated", "unlabelled"),
-                inverses=self.schema.inverses() if exchanged else None,
+                inverses=self._exchanged_labels() if name in TRAINING else None,
             )
             if trainer.is_global_zero:
                 trainer.strategy.barrier("encode")
             self._count_truncated(name, table)
             tables.append(table)
         return concatenate_datasets(tables)
+
+    def _exchanged_labels(self) -> dict[str, str]:
+        """Return the labels of training samples with head and tail exchanged, by their own."""
+        inverses, negative = self.schema.inverses(), self.schema.negative
+        found = inverses if self.exchange else {}
+        if self.one_direction:
+            if negative is None:
+                raise InputError(
+                    "the schema has no negative label for the other direction",
+                    field="data.one_direction",
+                    value=True,
+                    remedy="name one in the schema, or leave one_direction off",
+                )
+            others = [one for one in self.schema.positive_labels if one not in inverses]
+            found = found | dict.fromkeys(others, negative)
+        return found
 
     def _count_truncated(self, name: str, encoded: Dataset) -> None:
         warned = name in self.truncated

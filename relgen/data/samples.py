@@ -177,7 +177,7 @@ class Sample:
         return replace(self, head=head, tail=tail)
 
     def exchanged(self, inverses: Mapping[str, str]) -> Sample | None:
-        """Return a sample with head and tail exchanged, a new id, and inverse labels.
+        """Return a sample with head and tail exchanged, a new id, and the labels that hold then.
 
         Return None when its label, or one with a probability above 0, has no inverse (see
         `RelationSchema.inverses`).
@@ -189,7 +189,8 @@ class Sample:
             likely = {label: p for label, p in self.scores.items() if p > 0}
             if not likely.keys() <= inverses.keys():
                 return None
-            scores = {inverses[label]: p for label, p in likely.items()}
+            turned = dict.fromkeys(inverses[label] for label in likely)
+            scores = {t: sum(p for x, p in likely.items() if inverses[x] == t) for t in turned}
         return replace(
             self,
             id=f"{self.id}/exchanged",

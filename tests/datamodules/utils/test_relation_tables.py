@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from relgen.classifiers.encoding import MarkerEncoding
+from relgen.common.errors import InputError
 from relgen.data.samples import write_samples
-from relgen.data.schema import Relation, RelationSchema
+from relgen.data.schema import Relation, RelationSchema, load_schema
 from tests.datamodules.relation_data import made
 from tests.tiny.encoders import SCHEMA, samples
 
@@ -119,7 +120,26 @@ def test_exchange_trains_on_both_directions(files, directed):
     assert rows.keys() - turned == forward.keys()
 
 
+def test_relations_that_hold_in_one_direction_are_negative_in_the_other(files, directed):
+    schema = load_schema(files / "schema.yaml")
+    negative = (*schema.relations, Relation("none", "Nothing holds."))
+    replace(schema, relations=negative, negative="none").save(files / "schema.yaml")
+    labels = {}
+    for exchange in (False, True):
+        data = made(files, give=("human",), exchange=exchange, one_direction=True, on_leak="drop")
+        batches = list(data.every_training_sample())
+        found = {n: x for b in batches for n, x in zip(b.ids, b.labels.tolist(), strict=True)}
+        labels[exchange] = {x for name, x in found.items() if name.endswith("/exchanged")}
+        assert sum(x == 3 for x in found.values()) == sum(s.relation == "part" for s in directed)
+    assert labels == {False: {3}, True: {1, 3}}  # none, and cause(e2,e1)
+
+
+def test_one_direction_needs_a_negative_label(files, directed):
+    with pytest.raises(InputError, match=r"data\.one_direction.*no negative label"):
+        made(files, give=("human",), one_direction=True, on_leak="drop")
+
+
 def test_what_is_tested_on_is_never_exchanged(files, directed):
-    data = made(files, "test", give=("test",), exchange=True)
+    data = made(files, "test", give=("test",), exchange=True, one_direction=True)
     assert sorted(data.sample_ids("test")) == sorted(one.id for one in directed[:3])
     assert sum(len(batch.labels) for batch in data.test_dataloader()) == 3

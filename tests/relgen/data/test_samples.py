@@ -298,6 +298,13 @@ def test_probabilities_go_to_the_inverse_labels():
     assert turned.exchanged(inverses).scores == scores
 
 
+def test_probabilities_of_labels_that_become_one_are_added():
+    made = Sample("1", "Ann saw Bern.", Entity(0, 3), Entity(8, 12), "sees")
+    made = replace(made, scores={"sees": 0.75, "owns": 0.25})
+    turned = made.exchanged({"sees": "none", "owns": "none"})
+    assert (turned.relation, turned.scores) == ("none", {"none": 1.0})
+
+
 def test_a_guess_does_not_become_certain_by_exchange():
     """What is not known the other way round must not be shared out among the rest."""
     scores = {"sees": 0.4, "seen": 0.0, "none": 0.6}
