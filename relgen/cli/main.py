@@ -58,8 +58,8 @@ COMMANDS = {
     "report": "write report.html and report.md of a finished experiment",
 }
 TRAINED = ("dpo", "classifier")
-_WRITES_A_FOLDER = ("data split", "data everyday", "data card", "report")
-_WRITES_A_FILE = ("data convert", "data schema", "chains", "suggest", "diversity")
+_LOCKS_A_FOLDER = ("data split", "data everyday", "data card", "direct", "reader", "report")
+_LOCKS_ITSELF = ("run", "generate", "label", "predict", "review")
 _ABOUT = (
     "Diverse and correct training data for relation extraction, written by a language model from "
     "a handful of labelled sentences."
@@ -185,7 +185,7 @@ def run(arguments: Sequence[str]) -> None:
     if options is not None:
         if (out := getattr(options, "out", None)) is not None:  # of a configuration
             _check_value("--out", out)
-        place, beside = _written(command, options), command in _WRITES_A_FILE
+        place, beside = _written(command, options), command not in _LOCKS_A_FOLDER
         with nullcontext() if place is None else locked(place, beside=beside):
             check_inputs(options)
             module.run(options)
@@ -202,19 +202,19 @@ def _check_value(option: str | None, value: str) -> None:
 
 
 def _written(command: str, options: Any) -> Path | None:
-    """Return what to lock while a command runs, a folder or the one file that it writes.
+    """Return what to lock while a command runs: the file or folder that it writes.
 
     None if the command locks what it writes itself.
     """
     out = getattr(options, "out", None)
     if command == "report":
         out = out or options.folder or next(iter(options.compare), None)
-    if command in ("run", "generate", "review") or out is None:
+    if command in _LOCKS_ITSELF or out is None:
         return None
     path = Path(out)
     if path.exists() and not (path.is_file() or path.is_dir()):
         return None  # a device, which will be refused
-    return path if command in (*_WRITES_A_FOLDER, *_WRITES_A_FILE) else path.parent
+    return path
 
 
 @contextmanager

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from relgen.common.errors import InputError
-from relgen.common.files import read_record, refuse_folder, refuse_special, write_json
+from relgen.common.files import (
+    content_hash,
+    read_record,
+    refuse_folder,
+    refuse_special,
+    write_json,
+)
 from relgen.common.row_stream import stream_files
 
 EXPORT_FILE = "relgen_export.json"
@@ -63,27 +69,28 @@ def refuse_foreign(
 ) -> None:
     """Raise InputError if one of the files that a command would replace exists and is not its own.
 
-    Its own are those that it was writing when it was stopped (`unfinished`).
+    Its own are those that it was writing when it was stopped (`unfinished`), and those that have
+    the content which a record of the command notes.
 
     Args:
         paths: the files.
         writer: the command, for the message.
-        own: names and sizes of files that a record of the command names.
+        own: names of files in a record of the command, and hashes of their content.
     """
     for path in map(Path, paths):
-        if not os.path.lexists(path) or path.name in _names(_mark(path.parent, writer)):
+        if not os.path.lexists(path) or path.name in _begun(path.parent, writer):
             continue
         noted = (own or {}).get(path.name)
-        if not path.exists() or noted != path.stat().st_size:
+        if not path.exists() or noted is None or noted != content_hash(path):
             why = f"`relgen {writer}` has not written it" + (", as it is now" if noted else "")
             problem = f"this file would be overwritten, and {why}"
             raise InputError(problem, path=path, remedy=_OTHER_OUT)
 
 
-def refuse_unrecorded(paths: Sequence[str | Path], writer: str) -> dict[str, int | None]:
-    """Return the sizes of the files that `recorded` noted; None for those of a stopped run.
+def refuse_unrecorded(paths: Sequence[str | Path], writer: str) -> dict[str, str | None]:
+    """Return the hashes of the files that `recorded` noted; None for those of a stopped run.
 
-    Raises InputError for a file that is not empty, and not noted with its size.
+    Raises InputError for a file that is not empty, and not noted with its content.
     """
     for path in map(Path, paths):
         refuse_folder(path)
@@ -91,7 +98,7 @@ def refuse_unrecorded(paths: Sequence[str | Path], writer: str) -> dict[str, int
     if "command" not in read_record(record):
         refuse_foreign([record], writer)
     full = [path for path in map(Path, paths) if not path.is_file() or path.stat().st_size]
-    refuse_foreign([path for path in full if own.get(path.name, 0) is not None], writer, own)
+    refuse_foreign([path for path in full if own.get(path.name, "") is not None], writer, own)
     return own
 
 
@@ -124,8 +131,7 @@ def recorded(paths: Sequence[str | Path], writer: str) -> Iterator[None]:
             with suppress(OSError):
                 record.parent.rmdir()
         raise
-    sizes = {path.name: path.stat().st_size for path in files if path.is_file()}
-    write_json(record, {"command": writer, _FILES: before | sizes})
+    write_json(record, {"command": writer, _FILES: before | _hashes(files)})
 
 
 def _record(path: str | Path) -> Path:
@@ -136,7 +142,11 @@ def _version(path: Path) -> tuple[int, int] | None:
     return (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
 
 
-def _recorded(path: str | Path, writer: str) -> dict[str, int | None]:
+def _hashes(files: Iterable[Path]) -> dict[str, str]:
+    return {path.name: content_hash(path) for path in files if path.is_file()}
+
+
+def _recorded(path: str | Path, writer: str) -> dict[str, str | None]:
     found = read_record(_record(path))
     files = found.get(_FILES) if found.get("command") == writer else None
     return files if isinstance(files, dict) else {}
@@ -166,8 +176,9 @@ def earlier_summary(
 ) -> dict[str, Any]:
     """Return the summary of an earlier run of the same settings and inputs; empty if to be done.
 
-    Raises InputError if a file of others would be overwritten; without `force` also for the
-    command's own output of other settings or inputs.
+    Raises InputError if a file of others would be overwritten, or the summary is that of another
+    output beside this one; without `force` also for the command's own output of other settings or
+    inputs.
 
     Args:
         path: the summary, which `write_summary` writes.
@@ -183,14 +194,17 @@ def earlier_summary(
     if main.name in own and found.get("hash") == header and main.is_file():
         return found
     state = {} if stream is None else stream_state(stream, writer)
-    if "hash" in found:
-        own = own | {path.name: path.stat().st_size}
-    if stream is not None and state.get("whole") and stream.is_file():
-        own = own | {stream.name: stream.stat().st_size}
-    refuse_foreign([*written, path], writer, own)
+    sure = [path] if "hash" in found else []
+    if stream is not None and state.get("whole"):
+        sure.append(stream)
+    # the summary of a folder's only output stays in the way of others
+    place = "--out" if path.stem == main.stem else "folder for --out"
+    other = next(iter(own), main.name)
+    if other != main.name and path.with_name(other).is_file():
+        problem = f"this file belongs to {other}, which `relgen {writer}` wrote earlier"
+        raise InputError(problem, path=path, remedy=f"give another {place}")
+    refuse_foreign([each for each in (*written, path) if each not in sure], writer, own)
     if "hash" in found and not force:
-        # the summary of a folder's only output stays in the way of others
-        place = "--out" if path.stem == main.stem else "folder for --out"
         raise InputError(
             "the output of other settings or inputs is here",
             path=path,
@@ -210,28 +224,33 @@ def stream_state(out: Path, writer: str) -> dict[str, Any]:
 
 
 def write_summary(path: Path, summary: dict[str, Any], written: Iterable[Path]) -> dict[str, Any]:
-    """Write a summary that names the files of a command, with their sizes; return it."""
-    sizes = {each.name: each.stat().st_size for each in written if each.is_file()}
-    write_json(path, summary := summary | {_FILES: sizes})
+    """Write a summary that names the files of a command, with their hashes; return it."""
+    write_json(path, summary := summary | {_FILES: _hashes(written)})
     return summary
 
 
 @contextmanager
-def unfinished(folder: str | Path, writer: str, names: Iterable[str]) -> Iterator[None]:
-    """Mark a folder while a command writes files of these names, so that it can be repeated."""
-    mark = _mark(Path(folder), writer)
-    write_json(mark, {_FILES: list(names)})
+def unfinished(folder: str | Path, writer: str, names: Sequence[str]) -> Iterator[None]:
+    """Mark a folder while a command writes files of these names, so that it can be repeated.
+
+    The mark is named by the first of them, since the command may write others there meanwhile.
+    """
+    mark = Path(folder) / f"{_prefix(writer)}{names[0]}.unfinished"
+    write_json(mark, {_FILES: names})
     yield
     mark.unlink()
 
 
-def _mark(folder: Path, writer: str) -> Path:
-    return folder / f".{writer.replace(' ', '-')}.unfinished"
+def _prefix(writer: str) -> str:
+    return f".{writer.replace(' ', '-')}."
 
 
-def _names(mark: Path) -> Collection[str]:
-    found = read_record(mark).get(_FILES)
-    return found if isinstance(found, list) else ()
+def _begun(folder: Path, writer: str) -> set[str]:
+    """Return the names of the files that a command was writing to a folder when it was stopped."""
+    found = [
+        read_record(mark).get(_FILES) for mark in folder.glob(f"{_prefix(writer)}*.unfinished")
+    ]
+    return {str(name) for names in found if isinstance(names, list) for name in names}
 
 
 def is_within(path: Path, folder: Path) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from relgen.common import POSITIONAL, ClosedUnitInterval, NonNegativeInt, PositiveFloat, PositiveInt
+from relgen.models import DeviceName
 from relgen.prediction import ClassifierFolder
 
 
@@ -56,7 +57,7 @@ class ServeOptions:
     """Sentences that a pair of entities may be apart in raw text, counting both."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision of the computation; bfloat16 is faster on processors with instructions for it."""
-    device: str | None = None
+    device: DeviceName | None = None
     """Device to run on (cpu, cuda, …); by default cuda where there is one."""
     log_requests: bool = False
     """Log a line for each request to /predict: its id, status and seconds."""

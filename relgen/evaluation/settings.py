@@ -15,7 +15,7 @@ from relgen.common import (
     resolved,
 )
 from relgen.data import LabelledFile, SchemaName
-from relgen.models import ModelName
+from relgen.models import DeviceName, ModelName
 
 Answer = Literal["likelihood", "constrained", "free"]
 
@@ -30,7 +30,7 @@ class DirectSettings:
     """Dtype of its weights; auto: bfloat16 where this machine has matrix units for it. int8 rounds
     them, for CPUs.
     """
-    device: str | None = None
+    device: DeviceName | None = None
     """Device to run on (cpu, cuda, …); by default cuda where there is one."""
     shots: NonNegativeInt = 2
     """Labelled sentences that are shown with their answers."""

@@ -27,7 +27,7 @@ from relgen.common import (
 )
 from relgen.data import NEAR_COPY, Half, LabelledFile, SamplesFile, SchemaName
 from relgen.generation.files.shards import RelationShard
-from relgen.models import AdapterFolder, ModelName
+from relgen.models import AdapterFolder, DeviceName, ModelName
 
 if TYPE_CHECKING:
     from relgen.generation.files.journal import Usage
@@ -153,7 +153,7 @@ class GenerationSettings:
     """
     quantization: Quantization | None = None
     """Keep the base model in 4 bits (nf4)."""
-    device: str | None = None
+    device: DeviceName | None = None
     """Device to run on (cpu, cuda, …); by default cuda if available."""
     mode: Literal["obo", "aao"] = "obo"
     """One by one (obo) or all at once (aao)."""

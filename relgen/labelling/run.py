@@ -73,7 +73,7 @@ def label(
         cross-validated score on the labelled samples.
 
     Raises InputError if an input cannot be used, no sample is left, or certain enough, or another
-    process writes to the folder of `out`.
+    process writes to `out`.
     """
     relations = load_schema(schema)
     task = LabelTask(settings, relations, train, exclude)
@@ -83,7 +83,8 @@ def label(
     if options is not None and options.engine != "local":
         remedy = "give one folder, or a glob in quotation marks"
         raise InputError("a cluster reads a corpus in shards", path=generated[0], remedy=remedy)
-    with locked(Path(out).parent):
+    # also the summary of a table of the same name
+    with locked(Path(out).with_suffix(".json"), beside=True):
         force = options is not None and options.force
         return _label(task, generated, schema, Path(out), force=force)
 

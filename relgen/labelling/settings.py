@@ -18,7 +18,7 @@ from relgen.common import (
     resolved,
 )
 from relgen.data import LabelledFile, SamplesFile, SchemaName
-from relgen.models import ModelName
+from relgen.models import DeviceName, ModelName
 
 LEFT_OUT = {
     "uncertain": "uncertain",
@@ -51,7 +51,7 @@ class ReaderSettings:
     """Dtype of its weights; auto: bfloat16 where this machine has matrix units for it. int8 rounds
     them, for CPUs.
     """
-    device: str | None = None
+    device: DeviceName | None = None
     """Device to run on (cpu, cuda, …); by default cuda where there is one."""
     penalty: PositiveFloat = 1.0
     """Penalty on the regression's weights."""

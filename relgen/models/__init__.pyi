@@ -2,11 +2,12 @@ from .batching import lay_out_trees as lay_out_trees
 from .batching import length_batches as length_batches
 from .cache import cache_folder as cache_folder
 from .cache import cached_models as cached_models
-from .causal_lm import find_device as find_device
 from .causal_lm import load_config as load_config
 from .causal_lm import load_language_model as load_language_model
 from .causal_lm import load_tokenizer as load_tokenizer
 from .causal_lm import resolve_model as resolve_model
+from .devices import DeviceName as DeviceName
+from .devices import find_device as find_device
 from .encoders import SentenceEncoder as SentenceEncoder
 from .encoders import load_encoder as load_encoder
 from .export import export_merged as export_merged

@@ -69,21 +69,6 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     return found
 
 
-def find_device(name: str | None) -> torch.device:
-    """Return the device of this name (default: a GPU if present); raise InputError if unusable."""
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"this device cannot be used: {str(error).splitlines()[0]}",
-            field="device",
-            value=name,
-            remedy="set it to cpu, or leave it out",
-        ) from error
-    return device
-
-
 def load_language_model(
     name: str,
     *,

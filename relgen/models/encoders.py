@@ -15,7 +15,8 @@ from transformers import AutoModel, PreTrainedModel
 
 from relgen.common import InputError, counted, tracked
 from relgen.kernels import accelerate
-from relgen.models.causal_lm import find_device, load_tokenizer, resolve_model
+from relgen.models.causal_lm import load_tokenizer, resolve_model
+from relgen.models.devices import find_device
 from relgen.models.load_errors import loading
 from relgen.models.names import EMBEDDED_ENCODER
 from relgen.models.window import longest_input

@@ -21,6 +21,7 @@ from relgen.common import (
     earlier_summary,
     find_shards,
     inputs_hash,
+    locked,
     print_json,
     row_writer,
     run_shards,
@@ -60,7 +61,7 @@ def predict(options: PredictOptions) -> dict[str, Any]:
         entities by type, of types that the schema does not name.
 
     Raises:
-        InputError: the classifier or the input cannot be used.
+        InputError: the classifier or the input cannot be used, or another process writes to `out`.
     """
     if (shards := find_shards(options.input, options.out)) is not None:
         return _in_shards(options, shards)
@@ -70,14 +71,19 @@ def predict(options: PredictOptions) -> dict[str, Any]:
     if options.out is None:
         return _printed(options)
     out = Path(options.out)
-    path, unfinished = out.with_suffix(".json"), stream_files(out)
+    path = out.with_suffix(".json")
     if not Path(options.input).is_file() and Path(options.input).exists():
         remedy = "give a file, or leave --out out: the predictions are printed then"
         raise InputError("with --out, only a file is read", path=options.input, remedy=remedy)
     model = classifier_files(options.model)
     inputs = [options.input, *source_files(options.entities)]
-    check_outputs([out, path, *unfinished], [*inputs, *model])
+    check_outputs([out, path, *stream_files(out)], [*inputs, *model])
     header = inputs_hash(replace(options, force=False), [*inputs, *model], {})
+    with locked(path, beside=True):  # also that of a table of the same name
+        return _to_file(options, out, path, header)
+
+
+def _to_file(options: PredictOptions, out: Path, path: Path, header: str) -> dict[str, Any]:
     if found := earlier_summary(path, _COMMAND, [out], header, force=options.force, stream=out):
         return found
     work, checks = Predictor(options), input_checks(options.input, skip_bad=options.skip_bad)
@@ -87,7 +93,7 @@ def predict(options: PredictOptions) -> dict[str, Any]:
     counts = stream_rows(work, items, out, header, size=CHUNK, schema=work.columns, **bar)
     own = {"command": _COMMAND, "hash": header, **asdict(options)}
     summary = write_summary(path, own | _summary(counts, checks.skipped), [out])
-    unfinished[1].unlink()
+    stream_files(out)[1].unlink()
     return summary
 
 

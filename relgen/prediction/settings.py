@@ -15,6 +15,7 @@ from relgen.common import (
     find_shards,
 )
 from relgen.data import is_pipe
+from relgen.models import DeviceName
 from relgen.prediction.inputs import input_checks, read_raw_texts, read_samples_to_predict
 
 _FIRST = 100
@@ -83,7 +84,7 @@ class PredictOptions(ShardOptions):
     """
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision of the computation; bfloat16 is faster on processors with instructions for it."""
-    device: str | None = None
+    device: DeviceName | None = None
     """Device to run on (cpu, cuda, …); by default cuda where there is one."""
     skip_bad: bool = False
     """Leave malformed lines out and count them, instead of stopping."""

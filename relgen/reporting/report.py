@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from relgen import __version__
-from relgen.common import printable, read_text, refuse_foreign, write_text
+from relgen.common import printable, read_text, refuse_foreign, text_hash, write_text
 from relgen.experiments import StageData, describe_shots, run_advice
 from relgen.reporting import (
     charts,
@@ -30,7 +30,7 @@ from relgen.reporting import (
 )
 from relgen.reporting.data import Run, load_run
 
-_MARK = "<!-- written by relgen report -->"
+_MARK = "<!-- written by relgen report, hash {} -->"
 
 
 def write_report(
@@ -184,18 +184,25 @@ def _render(template: str, content: Mapping[str, Any], target: Path) -> tuple[Pa
     )
     environment.filters |= {"cell": _markdown_cell, "points": tables.points}
     environment.globals |= {"version": __version__, "examples_of_each": examples.SENTENCES}
-    environment.globals |= {"most_points": charts.MOST_POINTS, "mark": Markup(_MARK)}
+    environment.globals |= {"most_points": charts.MOST_POINTS}
     paths = target / "report.html", target / "report.md"
     for path in paths:
-        if path.is_file() and not read_text(path).rstrip().endswith(_MARK):
+        if path.is_file() and not _is_own(read_text(path)):
             refuse_foreign([path], "report")
     for path in paths:
         form = path.suffix.removeprefix(".")
         text = environment.get_template(f"{template}.j2").render(content, form=form)
         if form == "md":  # quotes are harmless in Markdown, and easier to read
-            text = text.replace("&#39;", "'").replace("&#34;", '"').rstrip() + "\n"
-        write_text(path, printable(text))
+            text = text.replace("&#39;", "'").replace("&#34;", '"')
+        text = printable(text).rstrip()
+        write_text(path, f"{text}\n{_MARK.format(text_hash(text))}\n")
     return paths
+
+
+def _is_own(text: str) -> bool:
+    """Return whether a report is as it was written."""
+    body, _, mark = text.rstrip().rpartition("\n")
+    return mark == _MARK.format(text_hash(body))
 
 
 def _markdown_cell(text: object, strip: bool = True) -> str:

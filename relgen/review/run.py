@@ -12,7 +12,8 @@ from relgen.common import (
     counted,
     listening_socket,
     locked,
-    refuse_foreign,
+    recorded,
+    refuse_unrecorded,
     text_hash,
 )
 from relgen.data import (
@@ -51,8 +52,8 @@ def review(options: ReviewOptions) -> None:
         export_tasks(options.export, samples, schema, out, inputs, force=options.force)
         return
     check_outputs([out, log, rejected], inputs)
-    if not (resumed := log.exists()):
-        refuse_foreign([out, rejected], "review")
+    resumed = log.exists()
+    refuse_unrecorded([out, rejected], "review")
     with locked(out, beside=True):
         header = text_hash("\n".join(str(sample.to_json()) for sample in samples))
         session = Session(samples, schema, log, header=header, votes=options.votes, guesses=guesses)
@@ -68,11 +69,13 @@ def review(options: ReviewOptions) -> None:
         kept, others = session.results()
         begun = any(session.decisions.values()) or bool(session.added)
         # samples that nobody has looked at must not pass for reviewed ones
-        for path, samples, written in ((out, kept, begun), (rejected, others, bool(others))):
-            if written:
-                write_samples(path, samples)
-            else:
-                path.unlink(missing_ok=True)
+        parts = ((out, kept, begun), (rejected, others, bool(others)))
+        with recorded([out, rejected], "review"):
+            for path, samples, written in parts:
+                if written:
+                    write_samples(path, samples)
+                else:
+                    path.unlink(missing_ok=True)
     if not begun:
         print(f"nothing is decided, and {out} not written; the same command goes on")
         return

@@ -11,12 +11,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
 from relgen.cli import main as cli
+from relgen.common.locks import locked
 from relgen.data.corpora.everyday import save_everyday
 from relgen.data.samples import read_samples, write_samples
 from relgen.data.schema import load_schema
@@ -320,16 +322,80 @@ def test_other_content_is_replaced_with_force_only(
         assert out.read_text() == "of somebody else\n"
 
 
-def test_an_edited_part_of_a_split_stays(
-    tmp_path: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
+EDITED = dict.fromkeys(
+    ("convert", "schema", "chains", "suggest", "diversity", "review", "results", "generate"),
+    "out.jsonl",
+) | {
+    "label": "out.jsonl",
+    "predict": "out.jsonl",
+    "split": "dev.jsonl",
+    "card": "README.md",
+    "report": "report.md",
+    "compare": "report.md",
+    "direct": "predictions.jsonl",
+    "reader": "predictions.jsonl",
+}
+"""What a person may edit of the outputs of commands."""
+
+
+@pytest.mark.parametrize(("command", "name"), EDITED.items())
+def test_an_edited_output_stays(
+    command: str,
+    name: str,
+    inputs: Path,
+    models: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    line = [*COMMANDS["split"].format(data=inputs).split(), "--out", str(tmp_path)]
-    assert cli.main(line) == 0
-    write_samples(tmp_path / "dev.jsonl", read_samples(tmp_path / "dev.jsonl")[:5])
+    out = tmp_path / "out" / ("out.jsonl" if name == "out.jsonl" else "")
+    line = COMMANDS[command].format(data=inputs, relation="located_in", **models).split()
+    other = {"predict": ["--scores"], "generate": ["--seed", "2"], "direct": ["--seed", "2"]}.get(
+        command, ["--penalty", "2"] if command in ("label", "reader") else []
+    )
+    assert cli.main([*line, "--out", str(out)]) == 0
+    edited = tmp_path / "out" / name
+    size = edited.stat().st_size
+    # of the same size
+    edited.write_text(edited.read_text().swapcase() or "mine")
+    assert edited.stat().st_size == (size or 4)
     before = _hashes(tmp_path)
-    assert cli.main(line) == 2
-    assert f"{tmp_path / 'dev.jsonl'}: this file exists, and would be" in capsys.readouterr().err
+    assert cli.main([*line, *other, "--out", str(out), *["--force"] * (command in FORCED)]) == 2
+    assert f"{edited}: this file would be overwritten, and `relgen " in capsys.readouterr().err
     assert _hashes(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", ["generate", "label", "predict"])
+def test_two_outputs_in_a_folder_do_not_replace_each_others_files(
+    command: str,
+    inputs: Path,
+    models: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = COMMANDS[command].format(data=inputs, relation="located_in", **models).split()
+    first, second = "a.jsonl", "b.jsonl" if command == "generate" else "a.parquet"
+    assert cli.main([*line, "--out", str(tmp_path / first)]) == 0
+    before = _hashes(tmp_path)
+    for force in ([], ["--force"]):
+        assert cli.main([*line, "--out", str(tmp_path / second), *force]) == 2
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert f"this file belongs to {first}, which `relgen {command}` wrote earlier" in said
+        assert _hashes(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", ["direct", "export", "label", "predict", "reader"])
+def test_outputs_beside_a_running_command_are_written(
+    command: str, inputs: Path, models: dict[str, str], tmp_path: Path
+) -> None:
+    line = COMMANDS[command].format(data=inputs, **models).split()
+    # the thread does not hold these locks
+    with (
+        locked(tmp_path / "other", beside=True),
+        locked(tmp_path),
+        ThreadPoolExecutor(1) as thread,
+    ):
+        code = thread.submit(cli.main, [*line, "--out", str(tmp_path / "a.jsonl")]).result()
+    assert code == 0
 
 
 def test_the_summary_may_not_be_the_labelled_file(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from relgen.common import check_outputs, counted, refuse_foreign, unfinished
+from relgen.common import check_outputs, counted, recorded
 from relgen.data import CardOptions as Options
 
 
@@ -14,10 +14,7 @@ def run(options: Options) -> None:
 
     card, samples = (Path(options.out) / name for name in ("README.md", "train.jsonl"))
     check_outputs([card, samples], [*options.generated, options.schema])
-    # the tags of cards that relgen writes
-    if not card.is_file() or b"- synthetic\n- relgen\n" not in card.read_bytes():
-        refuse_foreign([card, samples], "data card")
-    with unfinished(options.out, "data card", [card.name, samples.name]):
+    with recorded([card, samples], "data card"):
         counts = write_dataset_folder(options)
     said = f"{counted(counts.total(), 'sample')} of {counted(len(counts), 'relation')}"
     print(f"{said} and a card -> {options.out}")

@@ -18,7 +18,7 @@ from relgen.common import (
     read_record,
     refuse_foreign,
     unfinished,
-    write_json,
+    write_summary,
 )
 from relgen.data import (
     Pool,
@@ -41,10 +41,9 @@ def run(options: Options) -> None:
     check_outputs([manifest_path, *written.values()], inputs)
     made_from = _made_from(options)
     before = _split_before(manifest_path)
-    named = [name for name, ids in before.get("ids", {}).items() if ids]
-    refuse_foreign([path for name, path in written.items() if name not in named], "data split")
     if before and not options.force:
         _refuse_other(before, made_from, manifest_path)
+    refuse_foreign(written.values(), "data split", before.get("files"))
     schema = load_schema(options.schema) if options.schema else None
     checks = RecordChecks(options.samples, skip_bad=options.skip_bad)
     pool, test, warnings = Pool.of_file(checks, schema), Pool(()), list[str]()
@@ -105,7 +104,7 @@ def _write(
                 write_samples(path, part, replace=replace)
             else:
                 path.unlink(missing_ok=True)
-        write_json(manifest_path, manifest)
+        write_summary(manifest_path, manifest, written.values())
 
 
 def _made_from(options: Options) -> dict[str, Any]:
@@ -125,7 +124,7 @@ def _split_before(manifest: Path) -> dict[str, Any]:
     if not manifest.is_file():
         return {}
     content = read_record(manifest)
-    if not {"relgen_version", "ids"} <= content.keys() or not isinstance(content["ids"], dict):
+    if "relgen_version" not in content or not isinstance(content.get("files"), dict):
         refuse_foreign([manifest], "data split")
         return {}
     return content

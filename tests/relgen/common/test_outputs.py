@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from relgen.common.errors import InputError
+from relgen.common.files import content_hash
 from relgen.common.outputs import (
     check_outputs,
     earlier_summary,
@@ -99,6 +100,9 @@ def test_a_command_that_was_stopped_may_go_on(tmp_path: Path) -> None:
         refuse_foreign([tmp_path / "train.jsonl"], "data card")
     with pytest.raises(InputError):
         refuse_foreign([tmp_path / "pool.jsonl"], "data split")  # it was not being written
+    with unfinished(tmp_path, "data split", ["other.jsonl"]):
+        pass
+    refuse_foreign([tmp_path / "train.jsonl"], "data split")
     with unfinished(tmp_path, "data split", names):
         pass
     with pytest.raises(InputError):
@@ -114,12 +118,12 @@ def test_only_what_a_summary_names_is_replaced_and_by_force(tmp_path: Path) -> N
     assert found(force=False) == {}
     out.write_text("rows")
     own = write_summary(path, {"command": "label", "hash": "1"}, [out])
-    assert own["files"] == {"out.jsonl": 4}
+    assert own["files"] == {"out.jsonl": content_hash(out)}
     assert found() == own
     assert found("2") == {}
     with pytest.raises(InputError, match="give another --out, or --force to replace it"):
         found("2", force=False)
-    out.write_text("others")  # in the place of the one that the summary names
+    out.write_text("sown")  # in the place of the one that the summary names
     with pytest.raises(InputError, match="`relgen label` has not written it, as it is now; give"):
         found("2")
     out.unlink()
@@ -127,6 +131,21 @@ def test_only_what_a_summary_names_is_replaced_and_by_force(tmp_path: Path) -> N
         path.write_text(content)
         with pytest.raises(InputError, match=r"out\.json: .*has not written it; give another"):
             found()
+
+
+def test_two_outputs_of_one_summary_do_not_replace_it(tmp_path: Path) -> None:
+    path, first, second = (tmp_path / name for name in ("generation.json", "a.jsonl", "b.jsonl"))
+    first.write_text("rows")
+    write_summary(path, {"command": "generate", "hash": "1"}, [first])
+    for force in (False, True):
+        with pytest.raises(InputError) as refused:
+            earlier_summary(path, "generate", [second], "2", force=force)
+        assert str(refused.value) == (
+            f"{path}: this file belongs to a.jsonl, which `relgen generate` wrote earlier; "
+            "give another folder for --out"
+        )
+    first.unlink()
+    assert earlier_summary(path, "generate", [second], "2", force=True) == {}
 
 
 @pytest.mark.parametrize(
@@ -165,7 +184,7 @@ def test_recorded_files_are_replaced_until_somebody_changes_them(tmp_path: Path)
         raise AssertionError
     with pytest.raises(ZeroDivisionError), recorded([out, other], "review"):
         raise ZeroDivisionError
-    other.write_text("mine")
+    other.write_text("[]")  # of the same size
     with pytest.raises(InputError, match=r"out\.json: this file would be"):
         recorded([out, other], "review").__enter__()
     other.write_text("")  # as `mktemp` makes it
@@ -194,7 +213,7 @@ def test_a_command_that_stopped_while_it_wrote_may_be_repeated(tmp_path: Path) -
     assert refuse_unrecorded([out], "classifier") == {"scores.json": None}
     with recorded([out], "classifier"):
         out.write_text("{}")
-    assert refuse_unrecorded([out], "classifier") == {"scores.json": 2}
+    assert refuse_unrecorded([out], "classifier") == {"scores.json": content_hash(out)}
     out.unlink()
     with recorded([out], "chains"):  # the record of another command for a file that is gone
         out.write_text("")

@@ -121,6 +121,7 @@ def test_killed_it_goes_on_and_stopped_it_writes(given: Path, running: Any) -> N
     (rejected,) = read_samples(given.with_name("reviewed.rejected.jsonl"))
     assert (rejected.id, rejected.review["decision"]) == ("unsure", "rejected")
     assert sorted(path.name for path in given.parent.iterdir()) == [
+        ".reviewed.jsonl.written",
         "generated.jsonl",
         "reviewed.jsonl",
         "reviewed.log.jsonl",

@@ -30,6 +30,7 @@ def test_split_writes_three_files(tmp_path, capsys):
     train, dev = read_samples(out / "train.jsonl"), read_samples(out / "dev.jsonl")
     assert (len(train), len(dev)) == (36, 36)
     counts = dict.fromkeys((s.relation for s in train), 4)
+    counted = {"train": counts, "dev": counts}
     assert _manifest(out) == {
         "relgen_version": __version__,
         "source": {"file": "pool.jsonl", "sha256": content_hash(pool)},
@@ -39,9 +40,10 @@ def test_split_writes_three_files(tmp_path, capsys):
         "dev": "K",
         "by": "sentence",
         "test": None,
-        "counts": {"train": counts, "dev": counts},
+        "counts": counted,
         "warnings": [],
         "ids": {"train": [s.id for s in train], "dev": [s.id for s in dev]},
+        "files": {f"{name}.jsonl": content_hash(out / f"{name}.jsonl") for name in counted},
     }
     said, head, *rows = capsys.readouterr().out.splitlines()
     assert said == f"36 training and 36 development samples -> {out}"
