@@ -10,7 +10,8 @@
                         `tail_start` are columns, too; or {"start", "end"}, {"pos": [start, end]} or
                         [start, end], ends exclusive; characters of the text, or tokens when
                         `tokens` is given; or, as in KLUE-RE, {"word", "start_idx", "end_idx"} with
-                        inclusive ends
+                        inclusive ends. A mention beside its offsets (`word`, `text` or `name` of a
+                        mapping) must agree with them
     head_start, head_end, head_type, tail_start, tail_end, tail_type
                         where a mention begins and ends, and its type
     id=guid, group=doc  optional: a name, and what must not be split (a document, a patient)
@@ -30,7 +31,7 @@ from typing import Any, NamedTuple
 from relgen.common import InputError, suggestion
 from relgen.data.corpora.reading import ReadOptions, malformed, offsets, whole_number
 from relgen.data.corpora.semeval import parse_tagged
-from relgen.data.corpora.tokens import TokenText
+from relgen.data.corpora.tokens import TokenText, named_in
 from relgen.data.corpora.units import entity_at
 from relgen.data.samples import UNLABELLED, Entity, Sample
 from relgen.data.tagged_text import MarkupError, parse
@@ -116,7 +117,7 @@ class RowReader:
             pairs = [(pair[0], pair[1])]
         else:
             heads, tails = (
-                self._entities(_given(row, self.where, role), role, text, tokens, place)
+                self._entities(_given(row, self.where, role, text), role, text, tokens, place)
                 for role in ("head", "tail")
             )
             pairs = self._chosen(text, heads, tails, place)
@@ -160,10 +161,12 @@ class RowReader:
         start, end = offsets(span[:1] * 2 if endless else span, role)
         unit = self.options.offsets
         if tokens is not None:
-            last = end + (unit == "inclusive")
-            return [tokens.entity(start, last, field=role, kind=kind)]
-        stop = None if endless else end
-        entity, other = entity_at(text, start, stop, mention, unit=unit, kind=kind, field=role)
+            entity, other = tokens.entity_at(
+                start, end, mention or None, unit=unit, field=role, kind=kind
+            )
+        else:
+            stop = None if endless else end
+            entity, other = entity_at(text, start, stop, mention, unit=unit, kind=kind, field=role)
         if other is not None:
             self.checks.note(f"have offsets that count {other}: converted", place)
         return [entity]
@@ -217,18 +220,21 @@ def _resolve(
     return where
 
 
-def _given(row: Mapping[str, Any], where: Mapping[str, str], role: str) -> _Given:
+def _given(row: Mapping[str, Any], where: Mapping[str, str], role: str, text: str) -> _Given:
     value, start, end, kind = (
         row.get(where[key]) if key in where else None
         for key in (role, f"{role}_start", f"{role}_end", f"{role}_type")
     )
     mention = value.strip() if isinstance(value, str) else None
     if isinstance(value, Mapping):
-        mention, kind = value.get("word"), value.get("type", kind)
+        words, name = value.get("word", value.get("text")), value.get("name")
+        kind = value.get("type", kind)
         if isinstance(value.get("end_idx"), int):
             value = [value.get("start_idx"), value["end_idx"] + 1]
         else:
-            value = value["pos"] if "pos" in value else [value.get("start"), value.get("end")]
+            span = [value.get("start"), value.get("end")]
+            value = value.get("pos", None if span == [None, None] else span)
+        mention = words or (name if value is None else named_in(text, name))
     start, end = whole_number(start, f"{role}_start"), whole_number(end, f"{role}_end")
     if start is not None:
         if end is None and not mention:

@@ -5,8 +5,9 @@
     {"text": "Ann lives in Bern.", "h": {"pos": [0, 3]}, "t": {"pos": [13, 17]}, …}
 
 `pos` counts tokens when the line has `token`, and characters when it has `text`; its end is
-exclusive. Tokens are joined as in `relgen.data.corpora.tokens`. `id` and an entity's `type` are
-optional.
+exclusive. Where it disagrees with a `name` that is in the text, it is read otherwise (inclusive
+ends, as TACRED's; characters) or refused. Tokens are joined as in `relgen.data.corpora.tokens`.
+`id` and an entity's `type` are optional.
 
 Both projects evaluate a line as Python, and some of their files hold the repr of a dictionary
 ({'token': ["n't", …]}) instead of JSON: it is read as a literal, without running code.
@@ -21,11 +22,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from relgen.common import InputError, counted, decode_json, read_lines
+from relgen.common import InputError, decode_json, read_lines
 from relgen.data.corpora.reading import ReadOptions, json_records, offsets
-from relgen.data.corpora.tokens import TokenText, readable
+from relgen.data.corpora.tokens import TokenText, named_in
+from relgen.data.corpora.units import Unit, entity_at
 from relgen.data.samples import Entity, Sample
-from relgen.data.text import normalised
 from relgen.data.validation import RecordChecks, json_lines
 
 _ROLES = {"head": "h", "tail": "t"}
@@ -34,38 +35,16 @@ _ROLES = {"head": "h", "tail": "t"}
 def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
     """Yield the samples of a file, with the file's ids or `opennre-train-1` by line."""
     split = options.split_name or path.stem
-    misplaced: list[str] = []
     for number, line in _rows(path):
         with checks.record(number):
             row = _decode(line)
             own_id = None if row.get("id") is None else str(row["id"])
             name = f"opennre-{split}-{str(number).strip('[]')}"
-            sample = _parse(row, name if own_id is None else own_id)
-            place = f"line {number}" if isinstance(number, int) else f"record {number}"
-            misplaced += [f"{place}: {each}" for each in _misplaced(row, sample)]
+            sample, others = _parse(row, name if own_id is None else own_id, options.offsets)
+            for other in others:
+                checks.note(f"have offsets that count {other}: converted", number)
             if checks.passes(own_id, number):
                 yield sample
-    if misplaced:
-        checks.doubts.append(
-            f"{path}: {counted(len(misplaced), 'entity', 'entities')} with a name that is in the "
-            "text, but not at `pos`; "
-            f"first: {misplaced[0]}. In lines with `text`, `pos` counts characters, with `token` "
-            "tokens; its end is exclusive"
-        )
-
-
-def _misplaced(row: dict[str, Any], sample: Sample) -> list[str]:
-    """Return the entities whose name is in a line's text, but not at their `pos`.
-
-    A name that is not in the text at all is merely spelt differently.
-    """
-    text, found = f" {normalised(sample.text)} ", []
-    for role, mention in (("head", sample.head_text), ("tail", sample.tail_text)):
-        name = row[_ROLES[role]].get("name")
-        plain = normalised(name) if isinstance(name, str) else ""
-        if plain not in ("", normalised(mention)) and f" {plain} " in text:
-            found.append(f"'{name}', while '{mention}' is marked")
-    return found
 
 
 def _rows(path: Path) -> Iterator[tuple[int | str, str | Mapping[str, Any] | InputError]]:
@@ -104,57 +83,34 @@ def _literal(line: str) -> Any:
         return None
 
 
-def _parse(row: dict[str, Any], sample_id: str) -> Sample:
+def _parse(row: dict[str, Any], sample_id: str, unit: Unit) -> tuple[Sample, list[str]]:
+    """Return the sample of a line, and the units of its offsets that are others than said."""
     tokens = TokenText.join(row["token"], "token") if "token" in row else None
     if tokens is None and not isinstance(row.get("text"), str):
         raise InputError("a line needs `token` or `text`", field="token", value=sorted(row))
     text = row["text"] if tokens is None else tokens.text
-    entities = {role: _entity(row, key, tokens, text) for role, key in _ROLES.items()}
+    found = {role: _entity(row, key, tokens, text, unit) for role, key in _ROLES.items()}
     # texts and offsets are checked as those of a samples file
-    return Sample.from_json(
+    sample = Sample.from_json(
         {
             "id": sample_id,
             "text": text,
             "relation": row.get("relation"),
-            **{role: asdict(entity) for role, entity in entities.items()},
+            **{role: asdict(entity) for role, (entity, _) in found.items()},
         }
     )
+    return sample, [other for _, other in found.values() if other is not None]
 
 
-def _entity(row: dict[str, Any], key: str, tokens: TokenText | None, text: str) -> Entity:
-    entity = row.get(key)
+def _entity(
+    row: dict[str, Any], key: str, tokens: TokenText | None, text: str, unit: Unit
+) -> tuple[Entity, str | None]:
+    """Return an entity, and the unit of its offsets if it is another than said."""
+    entity, field = row.get(key), f"{key}.pos"
     if not isinstance(entity, dict):
         raise InputError('must be {"name": …, "pos": [start, end]}', field=key, value=entity)
-    start, end = offsets(entity.get("pos"), f"{key}.pos")
-    name = entity.get("name")
-    if tokens is not None and isinstance(name, str):
-        _refuse_other_units(start, end, name, f"{key}.pos", tokens)
-    kind = entity.get("type")
-    if tokens is not None:
-        return tokens.entity(start, end, field=f"{key}.pos", kind=kind)
-    return Entity(start, end, kind)
-
-
-def _refuse_other_units(start: int, end: int, name: str, field: str, tokens: TokenText) -> None:
-    """Raise InputError for positions of characters, and for inclusive ends.
-
-    Some files made from TACRED keep its inclusive ends.
-    """
-    known, exclusive = 0 <= start < end <= len(tokens.starts), ""
-    if known:
-        exclusive = tokens.text[tokens.starts[start] : tokens.ends[end - 1]]
-    plain = normalised(name)
-    if plain and normalised(tokens.text[max(start, 0) : end]) == plain != normalised(exclusive):
-        problem = f"counts characters ('{name}' is at these), where tokens are counted"
-        remedy = "count tokens, or write `text` in place of `token`"
-        raise InputError(problem, field=field, value=[start, end], remedy=remedy)
-    if not 0 <= start <= end < len(tokens.starts):
-        return
-    inclusive = tokens.text[tokens.starts[start] : tokens.ends[end]]
-    named = " ".join(map(readable, name.split()))
-    # case-folded text misses other spacing; normalised text misses a last token of punctuation
-    if any(
-        form(inclusive) == form(named) != form(exclusive) for form in (str.casefold, normalised)
-    ):
-        problem = f"the end must be exclusive, but '{name}' includes the token at this end"
-        raise InputError(problem, field=field, value=[start, end], remedy="add one to each end")
+    start, end = offsets(entity.get("pos"), field)
+    name, kind = named_in(text, entity.get("name")), entity.get("type")
+    if tokens is None:
+        return entity_at(text, start, end, name, unit=unit, kind=kind, field=field)
+    return tokens.entity_at(start, end, name, unit=unit, kind=kind, field=field)

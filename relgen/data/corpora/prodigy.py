@@ -35,7 +35,10 @@ def _parse(
         links.append(Link(ends[0], ends[1], relation.get("label") or ""))
     mentions = {
         (span["start"], span["end"]): Mention(
-            value_of(span, "start", int), value_of(span, "end", int), span.get("label")
+            value_of(span, "start", int),
+            value_of(span, "end", int),
+            span.get("label"),
+            span.get("text"),
         )
         for span in spans
         if span.keys() >= {"start", "end"}

@@ -30,6 +30,16 @@ NAMES = {
 }
 
 
+def tight(text: str) -> str:
+    """Return a text without white space."""
+    return "".join(text.split())
+
+
+def caseless(text: str) -> str:
+    """Return a text without white space and case."""
+    return tight(text).casefold()
+
+
 def in_characters(text: str, unit: Unit, start: int, end: int) -> tuple[int, int] | None:
     """Return a span of another unit in characters; None if a place is inside a character."""
     if unit in ("characters", "inclusive"):
@@ -77,7 +87,8 @@ def entity_at(
     """Return an entity by its offsets, and the name of the unit if it is another than said.
 
     Without `end` it is as long as the mention. Where a mention is given and not at the offsets,
-    they are read in each of the other units, and as inclusive.
+    they are read in each of the other units, and as inclusive. It may differ in white space and
+    case.
 
     Raises:
         InputError: the mention is not at the offsets in any unit, or a place is inside a character.
@@ -90,16 +101,17 @@ def entity_at(
         return place and (place[0], place[0] + len(mention))
 
     span = place_in(unit)
-    if span is not None and (mention is None or _same(text[slice(*span)], mention)):
-        return Entity(*span, kind), None
     if mention is None:
-        raise InputError(f"no place of the text in {NAMES[unit]}", field=field, value=[start, end])
-    for other in UNITS:
-        place = place_in(other)
-        if place is not None and _same(text[slice(*place)], mention):
-            return Entity(place[0], place[1], kind), NAMES.get(other, other)
-    if span is not None and normalised(text[slice(*span)]) == normalised(mention) != "":
+        if span is None:
+            raise InputError(
+                f"no place of the text in {NAMES[unit]}", field=field, value=[start, end]
+            )
         return Entity(*span, kind), None
+    for form, others in ((tight, UNITS), (caseless, UNITS), (normalised, ())):
+        for each in (unit, *others):
+            place = place_in(each)
+            if place is not None and form(text[slice(*place)]) == form(mention) != "":
+                return Entity(*place, kind), None if each == unit else NAMES.get(each, each)
     found = f"'{text[slice(*span)]}'" if span else "none"
     problem = f"the characters at its offsets are {found}"
     places = sorted(find_mentions(text, mention), key=lambda place: abs(place[0] - start))
@@ -188,7 +200,3 @@ def row_in_characters(row: Any, unit: Unit) -> Any:
                     raise InputError(problem, field=role, value=[start, end])
                 changed[role] = {"start": span[0], "end": span[1], **others}
     return changed
-
-
-def _same(found: str, mention: str) -> bool:
-    return found == mention or "".join(found.split()) == "".join(mention.split()) != ""

@@ -208,3 +208,42 @@ def test_offsets_of_another_unit_are_converted_where_the_mention_shows_it() -> N
     assert checks.noted() == [
         "1 record has offsets that count UTF-16 units: converted; the first: line 2"
     ]
+
+
+TOKENS = ["Kite", "Press", "was", "founded", "by", "Olu", "Ade", "."]
+
+
+@pytest.mark.parametrize("key", ["word", "text", "name"])
+def test_a_mention_of_a_mapping_must_agree_with_its_offsets(key: str) -> None:
+    row = {"text": "Kite was founded by Olu.", "tail": {key: "Olu", "start": 20, "end": 23}}
+    row |= {"relation": "r", "head": {key: "Olu", "start": 0, "end": 4}}
+    with pytest.raises(InputError, match=r"'head': the characters .* 'Kite' .* at \[20, 23\]"):
+        read(row)
+    (sample,) = read({**row, "head": {key: "Kite", "start": 0, "end": 3}, "tail": {key: "Olu"}})
+    assert (sample.head, sample.tail) == (Entity(0, 4), Entity(20, 23))
+    row["head"] |= {key: "Flag"}
+    if key != "name":
+        with pytest.raises(InputError, match=r"'Kite' \(got 'Flag'\); it is nowhere in the text"):
+            read(row)
+    else:  # that of a knowledge base
+        assert read(row)[0].head_text == "Kite"
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [
+        {"head": "Kite Press", "head_start": 0, "head_end": 1, "tail": "Olu Ade"},
+        {"head": {"word": "Kite Press", "pos": [0, 1]}, "tail": {"text": "Olu Ade"}},
+        {"head": {"name": "kite press", "start": 0, "end": 10}, "tail": {"pos": [5, 7]}},
+    ],
+)
+def test_a_mention_shows_what_the_offsets_of_tokens_count(roles: dict[str, Any]) -> None:
+    (sample,) = read({"tokens": TOKENS, "relation": "r", **roles})
+    assert (sample.head_text, sample.tail_text) == ("Kite Press", "Olu Ade")
+
+
+def test_a_mention_at_other_tokens_is_refused() -> None:
+    row = {"tokens": TOKENS, "tail": "Olu Ade", "relation": "r"}
+    row["head"] = {"word": "Kite Press", "start_idx": 5, "end_idx": 6}
+    with pytest.raises(InputError, match=r"'head': the tokens at its offsets are 'Olu Ade'"):
+        read(row)

@@ -71,3 +71,17 @@ def test_a_relation_of_no_span(tmp_path: Path) -> None:
     path = _write(tmp_path, _record(relations=[{"head": 3, "child": 1, "label": "r"}]))
     with pytest.raises(InputError, match=r"^/.*: field 'relation': no such entity"):
         list(READ(path))
+
+
+def test_the_text_of_a_span_shows_what_its_offsets_count(tmp_path: Path) -> None:
+    spans = [SPANS[0], {**SPANS[1], "start": 28, "end": 35}]  # two emojis before count as four
+    relation = {"head": 1, "child": 6, "label": "r"}
+    record = _record(text=TEXT.replace("was", "😀😀"), spans=spans, relations=[relation])
+    record["spans"][1] |= {"start": 27, "end": 34}
+    path = _write(tmp_path, record)
+    checks = RecordChecks(path)
+    (sample,) = READ(path, checks=checks)
+    assert (sample.head_text, sample.tail_text) == ("Kite Press", "Olu Ade")
+    assert checks.noted() == [
+        "1 mention has offsets that count UTF-16 units: converted; the first: line 1"
+    ]

@@ -1,5 +1,7 @@
 """Tokens to text: offsets, and the Penn Treebank's codes."""
 
+from typing import Any
+
 import pytest
 
 from relgen.common.errors import InputError
@@ -87,3 +89,30 @@ def test_spaces_are_those_of_the_script(tokens: str, text: str) -> None:
     assert joined.text == text
     found = [joined.text[a:b] for a, b in zip(joined.starts, joined.ends, strict=True)]
     assert found == [token.strip() for token in tokens.split("|")]
+
+
+@pytest.mark.parametrize(
+    ("span", "unit", "mention", "counted"),
+    [
+        ((1, 3), "characters", "Ann (", None),
+        ((1, 3), "characters", "ann-lrb-", None),
+        ((1, 2), "characters", "Ann -LRB-", "inclusive ends"),
+        ((1, 2), "inclusive", "Ann (", None),
+        ((1, 3), "inclusive", "Ann (", "exclusive ends"),
+        ((2, 7), "characters", "Ann (", "characters, where tokens are counted"),
+    ],
+)
+def test_a_mention_shows_what_is_counted(
+    span: tuple[int, int], unit: Any, mention: str, counted: str | None
+) -> None:
+    tokens = TokenText.join(["``", "Ann", "-LRB-", "50", "-RRB-", "''", "left"], "token")
+    assert tokens.entity_at(*span, mention, unit=unit, field="h") == (Entity(2, 7), counted)
+
+
+def test_a_mention_at_other_tokens_is_refused() -> None:
+    tokens = TokenText.join(["Ann", "Lee", "saw", "Bo", "."], "token")
+    for mention, guess in (("Ann Lee", r"at the tokens \[0, 2\]"), ("Zoe", "nowhere in the text")):
+        with pytest.raises(
+            InputError, match=rf"offsets are 'Bo' \(got '{mention}'\); it is {guess}"
+        ):
+            tokens.entity_at(3, 4, mention, field="h")

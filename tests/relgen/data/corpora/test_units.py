@@ -59,6 +59,11 @@ def test_a_mention_may_differ_in_white_space_and_case() -> None:
     assert entity_at("a  b c", 0, 4, "A b", field="head") == (Entity(0, 4), None)
 
 
+def test_case_shows_no_other_unit_where_one_has_the_mention() -> None:
+    assert entity_at("😀 anna", 3, 6, "Ann", field="head") == (Entity(2, 5), "UTF-16 units")
+    assert entity_at("ann annAnn", 4, 7, "Ann", field="head") == (Entity(4, 7), None)
+
+
 def test_a_mention_that_is_elsewhere_is_refused_with_the_guess() -> None:
     with pytest.raises(InputError) as caught:
         entity_at("Ann saw Bo and Bo", 0, 3, "Bo", field="tail")
