@@ -10,9 +10,11 @@ import regex
 
 from relgen.data.samples import Entity
 
-# what ends a sentence, with closing marks; after a full stop and the like, a space must follow
+# what ends a sentence, with closing marks; after a full stop and the like, a space must follow. A
+# line break ends none after a comma or before a small letter, where the text is only wrapped
 _END = regex.compile(
-    r"(?P<point>[.!?…]+[\p{Pe}\p{Pf}\"']*)(?=\s+\S)|[。！？｡؟।]+[\p{Pe}\p{Pf}]*|\n+"
+    r"(?P<point>[.!?…]+[\p{Pe}\p{Pf}\"']*)(?=\s+\S)|[。！？｡؟।]+[\p{Pe}\p{Pf}]*"
+    r"|(?<!,[^\S\n]*)\n(?![^\S\n]*\p{Ll})\n*"
 )
 # what may begin the next sentence there: no small letter, but for names such as p53 and β-catenin
 _BEGIN = regex.compile(

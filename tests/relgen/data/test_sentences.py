@@ -22,7 +22,9 @@ from relgen.data.sentences import sentence_spans
             "In Dr. Ann met J. Smith of no. 5, e.g. Bern.",
             ["In Dr. Ann met J. Smith of no. 5, e.g. Bern."],
         ),
-        ("A line\n  another  \n\n", ["A line", "another"]),
+        ("A line\n  Another  \n\n", ["A line", "Another"]),
+        ("It binds, in\r\n  cells,\nTP53.\nwhich", ["It binds, in\r\n  cells,\nTP53.\nwhich"]),
+        ("A title\n\nit,\r\n\r\nThe\n \nend\n3", ["A title", "it,", "The", "end", "3"]),
         ("これは文です。「次」。", ["これは文です。", "「次」。"]),
         (
             "It binds IL-1. p53 does not, vs. mTOR. β-catenin (e.g. miR-21) does. (c-FMS too.)",
@@ -50,6 +52,10 @@ def test_an_entity_may_begin_a_sentence() -> None:
     text = "It acts on cells. (insulin binds it."
     assert sentence_spans(text) == [(0, 36)]
     assert sentence_spans(text, [Entity(19, 26)]) == [(0, 17), (18, 36)]
+
+
+def test_an_entity_begins_no_sentence_in_wrapped_text() -> None:
+    assert sentence_spans("It regulates\ninsulin.", [Entity(13, 20)]) == [(0, 21)]
 
 
 def test_an_entity_that_ends_with_a_letter_may_end_a_sentence() -> None:
