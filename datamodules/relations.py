@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.utils.batching import ignore_signals, position
 from datamodules.utils.relation_checks import TRAINING, check_training, untyped_notice
-from datamodules.utils.relation_tables import collate_columns, encode_table
+from datamodules.utils.relation_tables import collate_columns, encode_table, sentences_of
 from datamodules.utils.reviewed import Reviewed
 from relgen.classifiers import Batch, Encoding, MarkerEncoding, TrainingBatches, evaluation_batches
 from relgen.common import (
@@ -35,9 +35,10 @@ from relgen.data import (
     check_samples,
     fold_of_rows,
     iter_samples,
+    joined_rows,
     load_schema,
     load_table,
-    repeated_texts,
+    repeated_rows,
 )
 from relgen.models import MULTILINGUAL_ENCODER, unknown_language
 
@@ -151,10 +152,11 @@ class RelationDataModule(LightningDataModule):
         """Return `test` or `training` if validation sentences are also among these."""
         if (validation := self._tables.get("validation")) is None:
             return None
+        own = sentences_of(validation)
         others = {"test": ["test"], "training": self._training_names()}
         for kind, names in others.items():
             tables = [self._tables[name] for name in names if name in self._tables]
-            if any(repeated_texts(validation["text"], table["text"]) for table in tables):
+            if any(repeated_rows(own, sentences_of(table)) for table in tables):
                 return kind
         return None
 
@@ -301,7 +303,7 @@ class RelationDataModule(LightningDataModule):
     def _folds(self, folds: int) -> list[int | None]:
         if (table := self._tables.get("human")) is None:
             return []
-        return fold_of_rows(table["relation"], table["text"], folds)
+        return fold_of_rows(table["relation"], joined_rows(sentences_of(table)), folds)
 
     def _training_names(self) -> list[str]:
         # a table is empty once people have reviewed all of its sentences
@@ -425,8 +427,9 @@ class RelationDataModule(LightningDataModule):
     def _remove_leaks(self) -> None:
         if "test" not in self._tables:
             return
+        tested = sentences_of(self._tables["test"])
         for name in self._training_names():
-            leaks = repeated_texts(self._tables[name]["text"], self._tables["test"]["text"])
+            leaks = repeated_rows(sentences_of(self._tables[name]), tested)
             if leaks and self.on_leak == "raise":
                 raise InputError(
                     f"{statement(len(leaks), 'training sentence', 'are')} in the test set as well "

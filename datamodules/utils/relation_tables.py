@@ -9,11 +9,20 @@ from datasets import Dataset
 
 from relgen.classifiers import Batch, Encoded, Encoding, collate
 from relgen.common import text_hash
-from relgen.data import Entity, Sample
+from relgen.data import Entity, Sample, Sentences
 
 _UNKNOWN = -1
 # keys the cache of encoded tables: raise it when its columns change
 _VERSION = 5
+
+
+def sentences_of(table: Dataset) -> list[Sentences]:
+    """Return the sentences of each of a table's samples."""
+    columns = (table["text"], table["head"], table["tail"])
+    return [
+        Sentences.of(text, Entity(**head), Entity(**tail))
+        for text, head, tail in zip(*columns, strict=True)
+    ]
 
 
 def encode_table(

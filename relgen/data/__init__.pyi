@@ -32,7 +32,6 @@ from .samples import checked_samples as checked_samples
 from .samples import iter_files as iter_files
 from .samples import iter_samples as iter_samples
 from .samples import read_samples as read_samples
-from .samples import repeated_texts as repeated_texts
 from .samples import with_samples as with_samples
 from .samples import write_samples as write_samples
 from .schema import Half as Half
@@ -42,6 +41,9 @@ from .schema import load_schema as load_schema
 from .schema import parse_schema as parse_schema
 from .schema_fit import SchemaFit as SchemaFit
 from .sentences import sentence_spans as sentence_spans
+from .shared_sentences import Sentences as Sentences
+from .shared_sentences import joined_rows as joined_rows
+from .shared_sentences import repeated_rows as repeated_rows
 from .splits import By as By
 from .splits import hold_out as hold_out
 from .splits import split as split

@@ -1,4 +1,4 @@
-"""Samples that others must not repeat, such as a test set: by id, by text, or as a near copy."""
+"""Samples that others must not repeat, such as a test set: by id, sentence, or as a near copy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from relgen.data.overlap import NEAR_COPY, OverlapIndex, context_words
 from relgen.data.samples import Sample
-from relgen.data.text import normalised
+from relgen.data.shared_sentences import Sentences, SharedSentences
 
 
 class Exclusion:
@@ -22,7 +22,7 @@ class Exclusion:
     def __init__(self, samples: Iterable[Sample], overlap: float | None = NEAR_COPY) -> None:
         samples = list(samples)
         self._ids = {sample.id for sample in samples}
-        self._texts = {normalised(sample.text) for sample in samples}
+        self._sentences = SharedSentences(map(Sentences.of_sample, samples))
         near = samples if overlap is not None else []
         self._words = OverlapIndex(overlap or NEAR_COPY, map(context_words, near))
 
@@ -30,6 +30,6 @@ class Exclusion:
         """Return what a sample shares with an excluded one; None if it may be used."""
         if sample.id in self._ids:
             return "id"
-        if normalised(sample.text) in self._texts:
+        if self._sentences.has(Sentences.of_sample(sample)):
             return "sentence"
         return "near_copy" if self._words.has_near(context_words(sample)) else None

@@ -12,6 +12,7 @@ from typing import Any
 from relgen.common import decode_json
 from relgen.data.samples import Sample, checked_samples
 from relgen.data.schema import RelationSchema
+from relgen.data.shared_sentences import Sentences
 from relgen.data.text import normalised
 from relgen.data.validation import RecordChecks
 
@@ -31,6 +32,7 @@ class Pool(Sequence[Sample]):
         self.relations: list[str] = []
         self.groups: list[str | None] = []
         self.texts = array("q")  # 64 bits do not collide
+        self._several: dict[int, Sentences] = {}  # of texts of more than one sentence
         kept: list[Sample] = []
         self._read = read or kept.__getitem__
         for sample in samples:
@@ -38,6 +40,8 @@ class Pool(Sequence[Sample]):
             self.relations.append(sample.relation)
             self.groups.append(sample.group)
             self.texts.append(hash(normalised(sample.text)))
+            if len((found := Sentences.of_sample(sample)).every) > 1:
+                self._several[len(self.texts) - 1] = found
             if read is None:
                 kept.append(sample)
 
@@ -65,6 +69,10 @@ class Pool(Sequence[Sample]):
         weakref.finalize(pool, os.close, handle)
         return pool
 
+    def sentences(self, place: int) -> Sentences:
+        """Return the hashes of the sentences of the sample at a position."""
+        return self._several.get(place) or Sentences.single(self.texts[place])
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -79,4 +87,6 @@ class Pool(Sequence[Sample]):
         part.relations = [self.relations[place] for place in positions]
         part.groups = [self.groups[place] for place in positions]
         part.texts = array("q", [self.texts[place] for place in positions])
+        several = ((new, self._several.get(place)) for new, place in enumerate(positions))
+        part._several = {new: found for new, found in several if found}
         return part

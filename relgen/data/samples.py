@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from relgen.common import InputError, decode_json, refuse_unprintable, write_jsonl
 from relgen.data.file_kinds import binary_kind, refuse_unless_lines
 from relgen.data.parquet import parquet_rows
-from relgen.data.text import clean_label, normalised, splits_word
+from relgen.data.text import clean_label, splits_word
 from relgen.data.validation import AlikeError, RecordChecks, json_lines, value_of
 
 if TYPE_CHECKING:
@@ -389,12 +389,6 @@ def with_samples(paths: Sequence[str | Path]) -> list[str | Path]:
         )
         raise InputError("no draft was accepted", path=paths[0], remedy=remedy)
     return full
-
-
-def repeated_texts(texts: Iterable[str], others: Iterable[str]) -> list[int]:
-    """Return the indices of texts that are among the others, ignoring case and punctuation."""
-    known = {normalised(text) for text in others}
-    return [index for index, text in enumerate(texts) if normalised(text) in known]
 
 
 def _entity(row: dict[str, Any], role: str) -> Entity:

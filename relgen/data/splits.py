@@ -4,7 +4,7 @@ The draw for a relation depends only on its own samples and the seed, not on the
 other relations. The first 8 samples of a draw of 16 are the draw of 8.
 
 A sample is a pair of entities in a sentence: K counts pairs, and a sentence may have several. Parts
-share no sentence, nor, with `by="group"`, a group (a document, a patient).
+share no sentence (see `shared_sentences`), nor, with `by="group"`, a group (a document, a patient).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from relgen.data.overlap import NEAR_COPY, OverlapIndex, context_words
 from relgen.data.pools import Pool
 from relgen.data.samples import Sample
 from relgen.data.schema import RelationSchema
+from relgen.data.shared_sentences import SharedSentences, joined_rows
 from relgen.data.text import normalised
 
 Dev = Literal["full", "K", "none"]
@@ -32,7 +33,7 @@ _DEV = "development sample"
 
 @dataclass(frozen=True)
 class FewShotSplit:
-    """Training and development samples, which share no id, normalised text or (if asked) group.
+    """Training and development samples, which share no id, sentence or (if asked) group.
 
     No development sample is a near copy of a training sample.
 
@@ -55,9 +56,10 @@ def hold_out(
     """
     pool = Pool.of(samples)
     _check_groups(pool, by)
+    names_of = _sentence_names(pool) if by == "sentence" else []
     units: dict[str | None, list[int]] = {}
     for place in sorted(range(len(pool)), key=pool.ids.__getitem__):
-        unit = pool.groups[place] if by == "group" else normalised(pool[place].text)
+        unit = pool.groups[place] if by == "group" else names_of[place]
         units.setdefault(unit, []).append(place)
     names = sorted(units, key=str)
     random.Random("test").shuffle(names)
@@ -70,6 +72,15 @@ def hold_out(
     warnings = rest.reasons("{} left out of the pool: {} among the held out samples")
     warnings += _lacking(test, pool, f"test set: too few {by}s have it to spare one")
     return kept, test, [*warnings, *_lacking(kept, pool, "pool")]
+
+
+def _sentence_names(pool: Pool) -> list[str]:
+    """Return for each sample the words that name all those that it shares a sentence with."""
+    words = [normalised(sample.text) for sample in pool]
+    units, names = joined_rows([pool.sentences(place) for place in range(len(pool))]), list(words)
+    for unit, own in zip(units, words, strict=True):
+        names[unit] = min(names[unit], own)
+    return [names[unit] for unit in units]
 
 
 def _held_out(units: Sequence[Counter[str]], share: float) -> set[int]:
@@ -135,7 +146,7 @@ def split(
         schema: gives the order of relations, and must contain every label.
         dev: `full`: all other samples; `K`: K others for each relation; `none`.
         dev_samples: source of the development set, by default the rest of `samples`.
-        exclude: samples (of a test set) whose ids and normalised texts no drawn sample may have,
+        exclude: samples (of a test set) whose ids and sentences no drawn sample may have,
             and of which no training sample may be a near copy.
         by: what the parts do not share: sentences, or the samples' groups as well.
 
@@ -201,22 +212,23 @@ def _development(
 
 @dataclass(frozen=True)
 class _Shared:
-    """The ids, texts and groups of one part, which no other part may have."""
+    """The ids, sentences and groups of one part, which no other part may have."""
 
     ids: frozenset[str] = frozenset()
-    texts: frozenset[int] = frozenset()
+    sentences: SharedSentences = field(default_factory=SharedSentences)
     groups: frozenset[str | None] = frozenset()
 
     @classmethod
     def of(cls, part: Pool, by: By) -> _Shared:
         groups = [group for group in part.groups if group is not None and by == "group"]
-        return cls(frozenset(part.ids), frozenset(part.texts), frozenset(groups))
+        sentences = SharedSentences(map(part.sentences, range(len(part))))
+        return cls(frozenset(part.ids), sentences, frozenset(groups))
 
     def reason(self, pool: Pool, place: int) -> str | None:
         """Return why a sample may not be in another part."""
         if pool.ids[place] in self.ids:
             return "their ids are"
-        if pool.texts[place] in self.texts:
+        if self.sentences.has(pool.sentences(place)):
             return "their sentences are"
         return "their groups are" if pool.groups[place] in self.groups else None
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from relgen.common import InputError
-from relgen.data import RelationSchema, Sample, fold_of_rows, read_samples
+from relgen.data import RelationSchema, Sample, Sentences, fold_of_rows, joined_rows, read_samples
 from relgen.evaluation import score_labels
 from relgen.labelling.probe import Probe, cross_validated, fit_probe
 
@@ -58,9 +58,10 @@ def cross_validate(
     sentences, and at most four: with more parts than sentences, the relation that is held out is
     trained on fewer of them than the others, and all are taken for others.
     """
-    relations, texts = [s.relation for s in labelled], [s.text for s in labelled]
-    sentences = Counter(relation for relation, _ in set(zip(relations, texts, strict=True)))
-    folds = fold_of_rows(relations, texts, max(2, min(_FOLDS, max(sentences.values()))))
+    relations = [sample.relation for sample in labelled]
+    units = joined_rows([*map(Sentences.of_sample, labelled)])
+    sentences = Counter(relation for relation, _ in set(zip(relations, units, strict=True)))
+    folds = fold_of_rows(relations, units, max(2, min(_FOLDS, max(sentences.values()))))
     return cross_validated(states, folds=folds, **_fitting(labelled, schema, penalty))
 
 

@@ -181,6 +181,14 @@ def test_a_test_sentence_in_training_is_refused(files):
     assert len(data.sample_ids("human")) == 12
 
 
+def test_a_test_sentence_among_others_in_a_training_text_is_refused(files):
+    (leak,) = samples(1, source="leak", skip=24)
+    longer = replace(leak, id="leak", text=f"{leak.text} Nobody knew of it.")
+    write_samples(files / "human.jsonl", [*samples(12), longer])
+    with pytest.raises(InputError, match=r"1 training sentence is.*'leak'"):
+        made(files, give=("human", "test"))
+
+
 def test_a_generated_test_sentence_is_refused(files):
     write_samples(files / "generated.jsonl", samples(3, source="generated", skip=24))
     with pytest.raises(InputError, match=r"generated\.jsonl: 3 training sentences"):

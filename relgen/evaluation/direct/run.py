@@ -25,7 +25,14 @@ from relgen.common import (
     write_json,
     write_summary,
 )
-from relgen.data import RelationSchema, Sample, load_schema, read_samples, repeated_texts
+from relgen.data import (
+    RelationSchema,
+    Sample,
+    Sentences,
+    load_schema,
+    read_samples,
+    repeated_rows,
+)
 from relgen.evaluation.direct.answers import find_label, greedy_answer, mean_log_likelihoods
 from relgen.evaluation.direct.prompt import BATCH, DirectPrompt, draw_demonstrations
 from relgen.evaluation.scores import score_labels
@@ -113,7 +120,7 @@ def _demonstrations(
 
 def refuse_leaks(labelled: Sequence[Sample], test: Sequence[Sample], path: str | Path) -> None:
     """Raise InputError if labelled samples of a file are test sentences as well."""
-    leaks = repeated_texts((s.text for s in labelled), (s.text for s in test))
+    leaks = repeated_rows(map(Sentences.of_sample, labelled), map(Sentences.of_sample, test))
     if leaks:
         raise InputError(
             f"{statement(len(leaks), 'labelled sentence', 'are')} in the test set as well "

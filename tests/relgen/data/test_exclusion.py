@@ -21,6 +21,7 @@ def made(text: str, head: str, tail: str, name: str = "mine-1") -> Sample:
         (made(TEXT.upper().replace(".", " !"), "STORM", "FLOOD"), "sentence"),
         # other entities are a repetition as well
         (made(TEXT, "mill", "river"), "sentence"),
+        (made(f"Ann lives in Bern. {TEXT}", "Ann", "mill"), "sentence"),
         (made(OTHERS, "fire", "panic"), "near_copy"),
         (made("Ann lives in Bern.", "Ann", "Bern"), None),
         (made("A storm caused a flood.", "storm", "flood"), None),

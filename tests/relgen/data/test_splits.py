@@ -241,6 +241,28 @@ def test_a_relation_of_two_sentences_is_in_both_parts_and_one_of_one_in_the_pool
     assert warnings == ["no sample of b in the test set: too few sentences have it to spare one"]
 
 
+def _of_sentences(first: int, last: int) -> Sample:
+    """Return a sample from one sentence of a document of 40 to another one."""
+    text = " ".join(f"Ann {n} met Bob {n} at {n * n}." for n in range(first, last + 1))
+    end = text.rindex("Bob")
+    return Sample(f"{first}-{last}", text, Entity(0, 3), Entity(end, end + 3), "a")
+
+
+def test_relations_across_sentences_share_no_sentence_with_another_part():
+    samples = [_of_sentences(n, last) for n in range(40) for last in (n, n + n % 4 // 2)]
+    samples = list({sample.id: sample for sample in samples}.values())
+    pool, test, _ = hold_out(samples, 0.3)
+    result = split(pool, shots=4, seed=1, exclude=test)
+    sentences = [
+        {sentence.strip(".") for sample in part for sentence in sample.text.split(". ")}
+        for part in (pool, test, result.train, result.dev)
+    ]
+    held, tested, drawn, developed = sentences
+    assert min(map(len, sentences)) > 3
+    assert not held & tested
+    assert not drawn & developed
+
+
 def test_what_groups_leave_out_is_said():
     result = split(DOCUMENTS, shots=1, seed=1, by="group")
     assert _ids(result.train) == ["6-02", "5-12"]
