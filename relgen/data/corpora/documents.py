@@ -22,6 +22,7 @@ from relgen.data.sentences import sentence_spans
 from relgen.data.validation import RecordChecks
 
 Key = TypeVar("Key", bound=Hashable)
+_ANSWERED = "have a task that is answered before: left out, since the first accepted answer counts"
 
 
 class Mention(NamedTuple):
@@ -52,6 +53,7 @@ class Document:
         entities: those that were asked for so far, in characters.
         related: the keys of all pairs of annotated relations, also of those that are no `links`.
         group: what its samples belong to; by default the document itself.
+        task: what an annotator was shown; of documents with the same task the first one counts.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Document:
     entities: dict[Any, Entity] = field(default_factory=dict)
     related: Collection[tuple[Any, Any]] = ()
     group: str | None = None
+    task: Hashable = None
 
     def entity(self, key: Hashable, checks: RecordChecks, options: ReadOptions) -> Entity:
         """Return the entity of a key, in characters of the text."""
@@ -111,7 +114,7 @@ class JsonReader:
     def __call__(self, path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
         """Yield the samples of a file (see `reading.Reader`)."""
         stem, columns = options.split_name or path.stem, known_columns(options, "text", "group")
-        keys = dict[str, None]()
+        keys, tasks = dict[str, None](), set[Hashable]()
         for place, record in json_records(path):
             document = None
             with checks.record(place), malformed(self.form):
@@ -127,7 +130,10 @@ class JsonReader:
                 if document is not None and "group" in columns:
                     group = str(_holder(record, columns["group"])[columns["group"]])
                     document = replace(document, group=group)
-            if document is not None:
+            if document is not None and document.task is not None and document.task in tasks:
+                checks.note(_ANSWERED, place)
+            elif document is not None:
+                tasks.add(document.task)
                 yield from samples(document, checks, options)
 
     def read_task(

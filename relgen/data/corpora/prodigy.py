@@ -4,7 +4,7 @@
      "relations": [{"head": 1, "child": 6, "head_span": {"start": 0, "end": 10, …},
                     "child_span": {…}, "label": "founded_by"}], "answer": "accept"}
 
-Only accepted answers count.
+Only accepted answers count. Of several to a task, by one or several annotators, the first does.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def _parse(
         for span in spans
         if span.keys() >= {"start", "end"}
     }
-    return Document(name, place, value_of(record, "text", str), mentions, links)
+    text, shown = value_of(record, "text", str), record.get("_task_hash")
+    task = None if shown is None else (shown, text)
+    return Document(name, place, text, mentions, links, task=task)
 
 
 read: JsonReader = JsonReader("Prodigy", _parse, "`relations`")

@@ -13,6 +13,8 @@ The label of a relation is its layer's only feature, or `label` or `value` of se
 `relation` names another one, and leaves out layers without it. Relations of a layer without
 features are labelled by the layer's name. The column `type` is that of the entities.
 
+Of a document that several people annotated, the curated file counts; without one, it is refused.
+
 A relation stands at its target, the tail, and names the first token of its source, the head;
 numbers tell stacked annotations and those of several tokens apart. Offsets count UTF-16 units.
 Chains are not read.
@@ -80,9 +82,11 @@ class _File:
     checks: RecordChecks
     columns: Mapping[str, str]
     layers: list[_Layer] = field(default_factory=list)
-    text: str = ""
-    units: int = 0  # UTF-16 units of the text
+    parts: list[str] = field(default_factory=list)  # of the text
+    size: int = 0  # of the text, in characters
+    units: int = 0  # and in UTF-16 units
     sentence: str = ""
+    continued: bool = False  # whether more lines of the sentence may follow
     base: int | None = None  # where the sentence begins, in units
     sentences: list[tuple[int, int]] = field(default_factory=list)
     entities: dict[_Key, Entity] = field(default_factory=dict)
@@ -112,8 +116,10 @@ class _File:
 
     def add(self, line: str, number: int) -> None:
         """Add a line of a sentence."""
-        if line.startswith("#Text="):
-            self.sentence, self.base = _plain(line[6:]), None
+        before = f"{self.sentence}\n" if self.continued else ""
+        self.continued = line.startswith("#Text=")
+        if self.continued:
+            self.sentence, self.base = before + _plain(line[6:]), None
         elif line and not line.startswith("#"):
             cells = line.split("\t")
             width = max(
@@ -192,10 +198,11 @@ class _File:
         if self.base is None:
             self.base = start
             gap = " " * (start - self.units)
-            first = len(self.text) + len(gap)
-            self.text += gap + self.sentence
+            first = self.size + len(gap)
+            self.parts += [gap, self.sentence]
+            self.size = first + len(self.sentence)
             self.units = start + len(self.sentence.encode("utf-16-le")) // 2
-            self.sentences.append((first, first + len(self.sentence)))
+            self.sentences.append((first, self.size))
         span = in_characters(self.sentence, "utf16", start - self.base, end - self.base)
         if span is None:
             raise InputError("the offsets are outside the sentence", value=[start, end])
@@ -207,7 +214,8 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     """Yield the samples of a file or folder, with ids such as `doc-1` by relation."""
     checks.remedy = _REMEDY
     columns, layers = known_columns(options, "relation", "type"), dict[str, None]()
-    for place in sorted(path.rglob("*.tsv")) if path.is_dir() else [path]:
+    texts: dict[tuple[Path, str], Path] = {}
+    for place in _exported(path, checks) if path.is_dir() else [path]:
         checks.path = place
         content = _File(checks, columns)
         for number, raw in enumerate(read_lines(place), start=1):
@@ -226,10 +234,15 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
         checks.remedy = f"relation layers and their features are: {', '.join(layers) or 'none'}"
         name = place.relative_to(path).with_suffix("").as_posix() if path.is_dir() else place.stem
         name = f"{options.split_name}-{name}" if options.split_name else name
+        text = "".join(content.parts)
+        if text and (other := texts.setdefault((place.parent, text), place)) is not place:
+            problem = f"a document with several annotators: {other.name} has the same text"
+            remedy = "curate it and give the folder curation, or leave one of these files there"
+            raise InputError(problem, path=place, remedy=remedy)
         document = Document(
             name,
             place.name,
-            content.text,
+            text,
             {},
             content.links,
             content.sentences,
@@ -238,6 +251,21 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
         )
         yield from samples(document, checks, options)
     checks.path = path
+
+
+def _exported(folder: Path, checks: RecordChecks) -> Iterator[Path]:
+    """Yield the files of a folder; of a project, the curated ones of the documents that have any.
+
+    A project is exported as `annotation/DOCUMENT/USER.tsv`, `curation/DOCUMENT/CURATION_USER.tsv`.
+    """
+    files = [each for each in sorted(folder.rglob("*.tsv")) if each.stem != "INITIAL_CAS"]
+    curated = {each.parent.name for each in files if each.parent.parent.name == "curation"}
+    for each in files:
+        if each.parent.parent.name == "annotation" and each.parent.name in curated:
+            what = "are of annotators of a curated document: left out"
+            checks.note(what, each.relative_to(folder).as_posix(), "file")
+        else:
+            yield each
 
 
 def _stacked(cell: str) -> list[str]:

@@ -168,3 +168,60 @@ def test_a_file_without_relations(tmp_path: Path) -> None:
 def test_what_cannot_be_read(content: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         list(READ(_write(tmp_path, content)))
+
+
+def test_a_sentence_of_several_lines(tmp_path: Path) -> None:
+    rows = """#Text=It rained.
+
+#Text=Kite 😀 was founded
+#Text=
+#Text=by Olu.
+1-1	11-15	Kite	*	ORG	_	_	_
+1-2	16-18	😀	_	_	_	_	_
+1-3	35-38	Olu	*	PER	_	founded_by	1-1
+
+#Text=Ann left Bo.
+2-1	40-43	Ann	*	PER	_	_	_
+2-2	49-51	Bo	*	PER	_	left	2-1
+"""
+    first, second = READ(_write(tmp_path, HEADER + rows))
+    assert first.text == "Kite 😀 was founded\n\nby Olu."
+    assert (first.head_text, first.tail_text) == ("Kite", "Olu")
+    assert (second.text, second.head_text, second.tail_text) == ("Ann left Bo.", "Ann", "Bo")
+
+
+def _project(tmp_path: Path, *files: str) -> Path:
+    """Write the files of a project's export; each labels the relation by its annotator."""
+    for name in files:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = f"{path.parent.name} met Bo"
+        place = len(text) - 2
+        header = (
+            "#FORMAT=WebAnno TSV 3.3\n#T_SP=custom.Name|kind\n#T_RL=custom.Link|why|BT_custom.Name"
+        )
+        rows = f"1-1\t0-1\td\tPER\t_\t_\t\n1-2\t{place}-{place + 2}\tBo\tPER\t{path.stem}\t1-1\t\n"
+        path.write_text(f"{header}\n\n\n#Text={text}\n{rows}", encoding="utf-8")
+    return tmp_path
+
+
+def test_the_curated_files_of_a_project_count(tmp_path: Path) -> None:
+    files = ["a/ann", "a/bo", "a/INITIAL_CAS", "b/bo", "b/INITIAL_CAS"]
+    curated = "curation/a/CURATION_USER.tsv"
+    path = _project(tmp_path, curated, *(f"annotation/{name}.tsv" for name in files))
+    checks = RecordChecks(path)
+    assert [s.relation for s in READ(path, checks=checks)] == ["bo", "CURATION_USER"]
+    assert checks.noted() == [
+        "2 files are of annotators of a curated document: left out; the first: record "
+        "annotation/a/ann.tsv"
+    ]
+
+
+def test_several_annotators_of_a_document_are_refused(tmp_path: Path) -> None:
+    path = _project(tmp_path, *(f"annotation/{name}.tsv" for name in ("a/ann", "a/bo", "b/bo")))
+    with pytest.raises(InputError) as caught:
+        list(READ(path))
+    assert str(caught.value) == (
+        f"{path}/annotation/a/bo.tsv: a document with several annotators: ann.tsv has the same "
+        "text; curate it and give the folder curation, or leave one of these files there"
+    )
