@@ -39,6 +39,7 @@ _WIDE = {
     "utf-16be": rb"\0",
 }
 """How files in other encodings begin, by the name that iconv has for them."""
+_OFTEN = "often windows-1252, or windows-1251 for Cyrillic; ISO-8859-1 seldom"
 
 
 @contextmanager
@@ -261,7 +262,7 @@ def _conversion(path: Path, begin: bytes) -> str:
             return f"this is no text but {what}"
     found = next((name for name, shape in _WIDE.items() if re.match(shape, begin, re.DOTALL)), None)
     line = f"iconv -f {found or 'ENCODING'} -t utf-8 {path.name} > NEW"
-    hints = [] if found else [f"file -i {path.name} guesses the encoding"]
+    hints = [] if found else [_OFTEN]
     if path.suffix.lower() == ".csv":
         hints.append("in Excel, save as CSV UTF-8")
     return f"convert it: {line}" + (f" ({'; '.join(hints)})" if hints else "")

@@ -22,6 +22,6 @@ def listening_socket(host: str, port: int) -> socket.socket:
             f"this address cannot be used: {reason}",
             field="--port",
             value=f"{host}:{port}",
-            remedy="choose another --port (0 takes a free one) or --host",
+            remedy="choose another --port (0 takes a free one)",
         ) from error
     return opened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,21 +46,16 @@ class SchemaFit:
 
     def refuse_unknown(self, path: str | Path) -> None:
         """Raise InputError, with a line for each label that the schema lacks."""
-        errors = []
-        for label, number in self._unknown.items():
-            try:
-                self.schema.check_label(label)
-            except InputError as error:
-                where = f"{counted(number, 'sample')}, the first {self._first[label]}"
-                errors.append(
-                    InputError(
-                        f"{error.problem} ({where})",
-                        path=path,
-                        field=error.field,
-                        value=label,
-                        remedy=error.remedy,
-                    )
-                )
+        errors = [
+            InputError(
+                f"{error.problem} ({counted(number, 'sample')}, the first {self._first[label]})",
+                path=path,
+                field=error.field,
+                value=label,
+                remedy=error.remedy,
+            )
+            for label, number, error in self._errors()
+        ]
         if errors:
             raise errors[0] if len(errors) == 1 else CombinedInputError(errors)
 
@@ -71,10 +67,18 @@ class SchemaFit:
                 for title, number in self._titled.items()
             ),
             *(
-                f"{counted(number, 'sample')} left out: '{label}' is no relation of the schema"
-                for label, number in self._unknown.items()
+                f"{counted(number, 'sample')} left out: '{label}' is no relation of the schema "
+                f"(the first: {self._first[label]}; {error.remedy})"
+                for label, number, error in self._errors()
             ),
         ]
+
+    def _errors(self) -> Iterator[tuple[str, int, InputError]]:
+        for label, number in self._unknown.items():
+            try:
+                self.schema.check_label(label)
+            except InputError as error:
+                yield label, number, error
 
     def doubts(self) -> list[str]:
         """Return a warning where entity types are not those of the relation in the schema."""

@@ -109,12 +109,14 @@ def _gliner(name: str, types: Sequence[str]) -> Source:
 
 
 def _gazetteer(name: str, types: Sequence[str]) -> Source:
-    """Find names as whole words; of names that overlap, the longest."""
+    """Find names as whole words, also capitalised; of names that overlap, the longest."""
     kinds: dict[str, str | None] = {}
     for line in read_lines(name):
         written, _, kind = line.strip().partition("\t")
         if written.strip():
             kinds.setdefault(written.strip(), kind.strip() or None)
+    for written in list(kinds):  # as at the beginning of a sentence
+        kinds.setdefault(written[0].upper() + written[1:], kinds[written])
     if not kinds:
         problem, remedy = "no names in this file", "write a name, a tab and its type on each line"
         raise InputError(problem, path=name, remedy=remedy)

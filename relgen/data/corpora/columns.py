@@ -211,7 +211,7 @@ def _resolve(
             raise InputError("no such column", path=path, field=field, value=column, remedy=remedy)
     where = {key: columns.get(key, key) for key in KEYS if key in columns or key in available}
     if where.keys().isdisjoint(("text", "tokens")):
-        problem = f"no column for text or tokens among {', '.join(available)}"
+        problem = f"no column for text or tokens in the first row: {', '.join(available)}"
         raise InputError(problem, path=path, remedy=NAME_COLUMNS)
     heads, tails = (where.keys() & {role, f"{role}_start"} for role in ("head", "tail"))
     if bool(heads) != bool(tails):

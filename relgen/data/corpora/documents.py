@@ -126,10 +126,11 @@ class JsonReader:
                 )
                 if "text" in columns:
                     record = _with_text(record, columns["text"])
-                document = self.parse(record, f"{stem}-{str(place).strip('[]')}", place, checks)
-                if document is not None and "group" in columns:
+                parsed = self.parse(record, f"{stem}-{str(place).strip('[]')}", place, checks)
+                if parsed is not None and "group" in columns:
                     group = str(_holder(record, columns["group"])[columns["group"]])
-                    document = replace(document, group=group)
+                    parsed = replace(parsed, group=group)
+                document = parsed  # nothing of a record with an error
             if document is not None and document.task is not None and document.task in tasks:
                 checks.note(_ANSWERED, place)
             elif document is not None:

@@ -25,6 +25,9 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
             raise InputError("raw text has no entities", path=path, remedy=remedy)
         with checks.record(number):
             document = f"{name}-{number}"
-            for sample in options.candidates(document, line.strip()) if line.strip() else ():
+            found = list(options.candidates(document, line.strip())) if line.strip() else []
+            if line.strip() and not found:
+                checks.note("have no pair of entities", number)
+            for sample in found:
                 if checks.passes(None, number):
                     yield replace(sample, group=document)

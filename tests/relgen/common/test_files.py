@@ -121,7 +121,7 @@ def test_bytes_that_are_not_utf_8_name_line_and_remedy(tmp_path):
         list(read_lines(path))
     assert got.value.line == 2
     (tmp_path / "a.csv").write_bytes("schön".encode("cp1252"))
-    with pytest.raises(InputError, match="guesses the encoding; in Excel, save as CSV"):
+    with pytest.raises(InputError, match=r"often windows-1252, or .*; in Excel, save as CSV"):
         read_text(tmp_path / "a.csv")
 
 

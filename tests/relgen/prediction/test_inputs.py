@@ -74,7 +74,7 @@ def test_tables_by_their_ending(tmp_path):
     file.write_text("sentence,who,firm\nAnn left Acme.,Ann,Acme\n")
     columns = {"text": "sentence", "head": "who", "tail": "firm"}
     assert pairs(file, columns=columns) == [("in-2", "Ann", "Acme")]
-    with pytest.raises(InputError, match="no column for text or tokens"):
+    with pytest.raises(InputError, match="no column for text or tokens in the first row"):
         pairs(file)
     with pytest.raises(InputError, match=r"raw text is not read from csv"):
         list(read_raw_texts(checks(file)))

@@ -24,6 +24,9 @@ def test_names_of_a_gazetteer(tmp_path):
     assert found(f"gazetteer:{names}") == [("Ann", "PERSON"), ("Acme Inc", "ORG"), ("C++", None)]
     assert found(f"gazetteer:{names}", renamed={"ORG": "BIG_FIRM"})[1] == ("Acme Inc", "BIG_FIRM")
     assert source_files([f"gazetteer:{names}", "spacy:x"]) == [names]
+    names.write_text("acme\tORG\nann\tPERSON\nAnn\tGIVEN\n")
+    text = "Acme and ACME, acme and Ann"
+    assert found(f"gazetteer:{names}", text) == [("Acme", "ORG"), ("acme", "ORG"), ("Ann", "GIVEN")]
     names.write_text("東京\tPLACE\n")
     assert found(f"gazetteer:{names}", "私は東京に住む") == [("東京", "PLACE")]
 

@@ -568,7 +568,7 @@ def test_a_schema_decides_about_labels_titles_and_types(tmp_path, sheet, capsys,
         run(*command)
     first, second = str(caught.value).splitlines()
     names = {"csv": "t-4", "tsv": "t-4", "xlsx": "t-4"}
-    place = names.get(kind, "t-3")
+    place, second_place = names.get(kind, "t-3"), "t-6" if kind in names else "t-5"
     assert first == (
         f"{path}: field 'relation': not a relation of schema 's' (2 samples, the first {place}) "
         "(got 'rnus'); did you mean runs?"
@@ -583,7 +583,8 @@ def test_a_schema_decides_about_labels_titles_and_types(tmp_path, sheet, capsys,
     printed = capsys.readouterr()
     assert printed.out.splitlines() == [
         "1 sample labelled 'leads', the title of a relation: renamed",
-        "1 sample left out: 'sold' is no relation of the schema",
+        f"1 sample left out: 'sold' is no relation of the schema (the first: {second_place}; its "
+        "relations: runs, P1, none)",
         f"4 samples of 2 relations -> {out}",
     ]
     assert printed.err.startswith(

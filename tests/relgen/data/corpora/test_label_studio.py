@@ -91,10 +91,37 @@ def test_several_annotations_and_cancelled_ones(tmp_path: Path) -> None:
     (sample,) = READ(_write(tmp_path, first, cancelled), checks=checks)
     assert sample.head_text == "Olu Ade"
     assert checks.noted() == [
-        "1 record has several annotations: the ground truth, or else the first, counts; the "
-        "first: record [1]",
         "1 record has no annotation: left out; the first: record [2]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "head", "differ"),
+    [
+        ([(), ("right",)], "Kite Press", True),
+        ([("left",), ("right",), ("right",)], "Kite Press", True),
+        ([("left",), ("left",)], "Olu Ade", False),
+        ([("left",), ()], "Olu Ade", True),
+    ],
+)
+def test_annotators_who_differ(
+    said: list[tuple[str, ...]], head: str, differ: bool, tmp_path: Path
+) -> None:
+    task, *others = (_task(*map(_relation, arrows)) for arrows in said)
+    task["annotations"] += [one for other in others for one in other["annotations"]]
+    checks = RecordChecks(tmp_path / "project.json")
+    (sample,) = READ(_write(tmp_path, task), checks=checks)
+    assert sample.head_text == head
+    assert checks.noted() == differ * [
+        "1 record has annotations that differ: the most frequent counts, or else the first with "
+        "relations; the first: record [1]"
+    ]
+
+
+def test_a_record_without_the_named_group_gives_no_sample(tmp_path: Path) -> None:
+    path = _write(tmp_path, _task(_relation()))
+    read = READ(path, columns={"group": "paper"}, checks=RecordChecks(path, skip_bad=True))
+    refused_at_the_end(read, "the only record is malformed")
 
 
 @pytest.mark.parametrize("negative", [None, "none"])
