@@ -60,8 +60,8 @@ class RelationDataModule(LightningDataModule):
         generated: samples file written by a language model.
         unlabelled: samples file written by people and labelled by a language model, for mixes.
         reviewed: file that `relgen review` wrote: its reviewed samples take the place of those of
-            the same id and text, those that it rejected (in the file beside it) are left out, and
-            those that people added are trained on as well.
+            the same id and text, those that it rejected are left out, and those that people added
+            are trained on as well.
         validation: samples file for validation during training.
         test: samples file for `test`; it must not contain a training sentence (`on_leak`).
         predict: samples file for `predict` (labels are ignored, and may be missing); by default

@@ -131,7 +131,10 @@ def recorded(paths: Sequence[str | Path], writer: str) -> Iterator[None]:
             with suppress(OSError):
                 record.parent.rmdir()
         raise
-    write_json(record, {"command": writer, _FILES: before | _hashes(files)})
+    written = _hashes(files)
+    gone = {path.name for path in files} - written.keys()
+    left = {name: known for name, known in before.items() if name not in gone}
+    write_json(record, {"command": writer, _FILES: left | written})
 
 
 def _record(path: str | Path) -> Path:

@@ -50,13 +50,15 @@ FEATURES = Features(
 )
 
 
-def load_table(path: str | Path, *, labelled: bool = True) -> Dataset:
+def load_table(path: str | Path, *, labelled: bool = True, rejected: bool = False) -> Dataset:
     """Load a samples file as a table, which is mapped into memory.
 
     It is cached by `datasets` under a hash of the file's content. Unknown keys are dropped. For
-    `labelled` see `iter_samples`. Raises InputError if the file is missing, empty or malformed.
+    `labelled` and `rejected` see `iter_samples`. Raises InputError if the file is missing, empty or
+    malformed.
     """
-    key = {"content": content_hash(path), "version": _VERSION, "labelled": labelled}
+    key = {"content": content_hash(path), "version": _VERSION}
+    key |= {"labelled": labelled, "rejected": rejected}
     source = {"path": str(Path(path).resolve()), "key": key}
     try:
         return Dataset.from_generator(_rows, features=FEATURES, gen_kwargs=source)
@@ -68,7 +70,7 @@ def load_table(path: str | Path, *, labelled: bool = True) -> Dataset:
 
 def _rows(path: str, key: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file; the cache depends on the whole `key`."""
-    for sample in iter_samples(path, labelled=key["labelled"]):
+    for sample in iter_samples(path, labelled=key["labelled"], rejected=key["rejected"]):
         known, scores, review = sample.provenance or {}, sample.scores, sample.review or {}
         row = sample.to_json()
         row.pop("group", None)

@@ -9,7 +9,8 @@ A samples file holds one JSON object per line:
 Offsets count characters of `text`; ends are exclusive. `id` (default: the file's name and line),
 `type` and `source` are optional; unknown keys are ignored. `group` names what a split keeps
 together beside the sentence. `relgen label` adds `scores`: the probability of each relation. Where
-a person set the relation, `review` says who: {"reviewer": "ann", …}. A file that ends in `.parquet`
+a person set the relation, `review` says who: {"reviewer": "ann", …}; samples with the decision
+`rejected` stay in the file, and are read by nothing but a review. A file that ends in `.parquet`
 has the same keys as columns.
 """
 
@@ -131,6 +132,11 @@ class Sample:
         first, second = sorted((self.head, self.tail), key=lambda entity: entity.start)
         end = max(first.end, second.end)
         return self.text[: first.start], self.text[first.end : second.start], self.text[end:]
+
+    @property
+    def rejected(self) -> bool:
+        """Return whether a person threw the sample out."""
+        return _is_rejected(self.review)
 
     def boundaries(self) -> list[tuple[int, str, bool]]:
         """Return where the entities begin (True) and end, each with its role, in the text's order.
@@ -277,6 +283,7 @@ def iter_samples(
     skip_bad: bool = False,
     schema: RelationSchema | None = None,
     labelled: bool = True,
+    rejected: bool = False,
 ) -> Iterator[Sample]:
     """Yield the samples of a JSONL or Parquet file, with one line or part in memory at a time.
 
@@ -285,13 +292,15 @@ def iter_samples(
         schema: a line whose relation is not in it is malformed; by default all labels are allowed.
         labelled: every line must name a relation; otherwise a line without one, or with null or
             an empty one, is `UNLABELLED`.
+        rejected: yield those that a person threw out as well, which need no relation.
 
     Raises:
         CombinedInputError: at the end of the file, with a message for each malformed line (at most
             1,000). A `labelled` one whose `scores` prefer another relation is malformed, too.
         InputError: the file is missing, empty, or not UTF-8.
     """
-    yield from checked_samples(RecordChecks(path, skip_bad=skip_bad), schema, labelled=labelled)
+    checks = RecordChecks(path, skip_bad=skip_bad)
+    yield from checked_samples(checks, schema, labelled=labelled, rejected=rejected)
 
 
 def checked_samples(
@@ -299,6 +308,7 @@ def checked_samples(
     schema: RelationSchema | None = None,
     *,
     labelled: bool | None = True,
+    rejected: bool = False,
     amend: Callable[[Any], Any] = lambda row: row,
 ) -> Iterator[Sample]:
     """Yield the samples of a file as `iter_samples` does, with the caller's checks.
@@ -310,17 +320,19 @@ def checked_samples(
     for number, line in _records(path):
         with checks.record(number):
             row = amend(decode_json(line) if isinstance(line, str) else line)
-            if labelled is None:
+            thrown_out = isinstance(row, dict) and _is_rejected(row.get("review"))
+            if labelled is None and not thrown_out:
                 labelled = not isinstance(row, dict) or row.get("relation") not in (None, "")
+            bare = thrown_out or not labelled
             defaults = {"id": f"{path.stem}-{str(number).strip('[]')}"}
-            if not labelled:
+            if bare:
                 defaults["relation"] = UNLABELLED
             sample = Sample.from_json(row, defaults)
-            if schema is not None and (labelled or sample.relation != UNLABELLED):
+            if schema is not None and not (bare and sample.relation == UNLABELLED):
                 schema.check_label(sample.relation)
             if labelled:
                 sample.check_scores()
-            if checks.passes(sample.id, number):
+            if checks.passes(sample.id, number) and (rejected or not thrown_out):
                 yield sample
     checks.finish()
 
@@ -421,6 +433,10 @@ def _scores(row: dict[str, Any]) -> dict[str, float] | None:
     if not sum(value.values()) > 0:
         raise InputError("at least one must be above 0", field="scores", value=value)
     return {clean_label(label, "scores"): float(share) for label, share in value.items()}
+
+
+def _is_rejected(review: Any) -> bool:
+    return isinstance(review, Mapping) and review.get("decision") == "rejected"
 
 
 def _review(row: dict[str, Any]) -> dict[str, Any] | None:

@@ -69,6 +69,7 @@ class Training:
     def _options(self) -> _Options:
         experiment, corpus, made = self.commands.experiment, self.commands.corpus, self.made
         read = made.unlabelled.folder / "labelled.jsonl" if made.unlabelled else None
+        review = experiment.reviewed
         return {
             "data.schema": corpus.schema,
             "data.test": corpus.test,
@@ -76,18 +77,11 @@ class Training:
             "data.human": None if self.arm.mix == "pure" else made.split.folder / "train.jsonl",
             "data.generated": made.collect.folder / "train.jsonl" if made.collect else None,
             "data.unlabelled": read,
-            "data.reviewed": review[0] if (review := self._review()) else None,
+            "data.reviewed": Path(review) if review and self.arm.reviewed else None,
             "seed_everything": self.seed,
             "data.seed": self.seed,
             "trainer.precision": PRECISIONS[experiment.dtype] if experiment.dtype else None,
         }
-
-    def _review(self) -> list[Path]:
-        """Return the files that a review wrote, if the arm takes it."""
-        if not self.arm.reviewed or (file := self.commands.experiment.reviewed) is None:
-            return []
-        files = [Path(file), Path(file).with_suffix(".rejected.jsonl")]
-        return [path for path in files if path.is_file() or path == files[0]]
 
     def _stage(self, kind: str, command: str, options: _Options, *inputs: Path) -> Stage:
         folders = self.commands.folders
@@ -100,8 +94,7 @@ class Training:
         given = {key: value for key, value in options.items() if value is not None}
         own = {**self.preset.words(), **given, "out": OUT, "tensorboard": CURVES}
         models = [self.preset.encoder]
-        read = [*self._review(), *inputs]
-        return folders.add(name, command, keys(own), self.preset.preset, *read, models=models)
+        return folders.add(name, command, keys(own), self.preset.preset, *inputs, models=models)
 
 
 def trained_alike(preset: Preset, presets: Sequence[Preset]) -> Preset | None:

@@ -242,9 +242,7 @@ def _reviewed(file: str | None) -> dict[str, Any] | None:
     """Return how many sentences people decided on, in which time, and what they decided."""
     if file is None:
         return None
-    rejected = Path(file).with_suffix(".rejected.jsonl")
-    files = [Path(file), *([rejected] if rejected.is_file() else [])]
-    found = [s.review for path in files for s in iter_samples(path) if s.review is not None]
+    found = [s.review for s in iter_samples(file, rejected=True) if s.review is not None]
     decisions = Counter(str(review.get("decision") or "labelled") for review in found)
     seconds = sum(review.get("seconds") or 0.0 for review in found)
     return {

@@ -17,8 +17,9 @@ class ReviewOptions:
     The page shows one sentence at a time, with keys to accept it, to change its relation or its
     entities, or to reject it. Beside OUT, such as reviewed.jsonl, each decision is appended to
     reviewed.log.jsonl at once, from which the same command goes on. OUT gets, at the end, all
-    samples that have a relation, without those rejected (reviewed.rejected.jsonl); of those
-    reviewed, the person's label counts alone. With --export or --results, no page is opened.
+    samples that have a relation; of those reviewed, the person's label counts alone, and those
+    rejected are marked, and read by no other command. With --export or --results, no page is
+    opened.
     """
 
     samples: InputFile = field(metadata=POSITIONAL)

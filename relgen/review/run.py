@@ -31,6 +31,7 @@ from relgen.review.options import ReviewOptions
 from relgen.review.results import take_over
 from relgen.review.session import Session
 
+_COMMAND = "review"
 _HOST = "127.0.0.1"
 
 
@@ -42,7 +43,7 @@ def review(options: ReviewOptions) -> None:
             to the same file.
     """
     out = Path(options.out)
-    log, rejected = out.with_suffix(".log.jsonl"), out.with_suffix(".rejected.jsonl")
+    log = out.with_suffix(".log.jsonl")
     schema, samples, guesses = read_reviewable(options.samples, options.schema)
     inputs = [options.samples, options.schema, options.results]
     if options.export is not None:
@@ -51,10 +52,10 @@ def review(options: ReviewOptions) -> None:
             raise InputError("not with --export", field="--results", remedy=remedy)
         export_tasks(options.export, samples, schema, out, inputs, force=options.force)
         return
-    check_outputs([out, log, rejected], inputs)
+    check_outputs([out, log], inputs)
     resumed = log.exists()
-    refuse_unrecorded([out, rejected], "review")
     with locked(out, beside=True):
+        _refuse_foreign(out, log)
         header = text_hash("\n".join(str(sample.to_json()) for sample in samples))
         session = Session(samples, schema, log, header=header, votes=options.votes, guesses=guesses)
         if options.results is not None:
@@ -66,20 +67,27 @@ def review(options: ReviewOptions) -> None:
                 raise
         else:
             _serve(session, options.port)
-        kept, others = session.results()
         begun = any(session.decisions.values()) or bool(session.added)
-        # samples that nobody has looked at must not pass for reviewed ones
-        parts = ((out, kept, begun), (rejected, others, bool(others)))
-        with recorded([out, rejected], "review"):
-            for path, samples, written in parts:
-                if written:
-                    write_samples(path, samples)
-                else:
-                    path.unlink(missing_ok=True)
+        if begun or out.exists():
+            _refuse_foreign(out, log)
+            with recorded([out], _COMMAND):
+                if begun:
+                    write_samples(out, session.results())
+                else:  # samples that nobody has looked at must not pass for reviewed ones
+                    out.unlink()
     if not begun:
         print(f"nothing is decided, and {out} not written; the same command goes on")
         return
-    _summarise(session.progress(), out, rejected, kept, others)
+    _summarise(session, out)
+
+
+def _refuse_foreign(out: Path, log: Path) -> None:
+    """Raise InputError if a file that is not a review's, as it was written, would be replaced."""
+    try:
+        refuse_unrecorded([out], _COMMAND)
+    except InputError as error:
+        remedy = f"move it: what was decided stays in {log}" if log.exists() else error.remedy
+        raise InputError(error.problem, path=error.path, remedy=remedy) from None
 
 
 def read_reviewable(
@@ -101,7 +109,7 @@ def read_reviewable(
         return row
 
     checks = RecordChecks(path)
-    samples = list(checked_samples(checks, schema, labelled=False, amend=noting))
+    samples = list(checked_samples(checks, schema, labelled=False, rejected=True, amend=noting))
     for sample in samples:
         if sample.relation != UNLABELLED:
             try:
@@ -135,9 +143,8 @@ def _serve(session: Session, port: int) -> None:
             uvicorn.Server(config).run(sockets=[listening])
 
 
-def _summarise(
-    progress: dict[str, Any], out: Path, rejected: Path, kept: list[Sample], others: list[Sample]
-) -> None:
+def _summarise(session: Session, out: Path) -> None:
+    progress, samples = session.progress(), session.results()
     kinds = ", ".join(f"{number} {kind}" for kind, number in progress["kinds"].items())
     people = ", ".join(f"{name} {number}" for name, number in progress["reviewers"].items())
     print(
@@ -149,9 +156,9 @@ def _summarise(
         print(f"{progress['written']} written")
     if progress["several"]:
         print(f"{progress['agreed']} of {progress['several']} that several decided on agree")
-    elsewhere = f"; {len(others)} rejected -> {rejected}" if others else ""
-    unread = sum(one.review is None for one in kept)
-    print(
-        f"{counted(len(kept), 'sample')}{f' ({unread} not reviewed)' if unread else ''} -> {out}"
-        f"{elsewhere}"
-    )
+    said = {
+        "not reviewed": sum(one.review is None for one in samples),
+        "rejected": sum(one.rejected for one in samples),
+    }
+    which = ", ".join(f"{number} {what}" for what, number in said.items() if number)
+    print(f"{counted(len(samples), 'sample')}{f' ({which})' if which else ''} -> {out}")

@@ -202,20 +202,18 @@ class Session:
         changed = kind == "changed" and relation in self.schema
         return made.typed_for(self.schema[relation]) if changed else made
 
-    def results(self) -> tuple[list[Sample], list[Sample]]:
-        """Return the samples to keep, in the file's order, and those rejected.
+    def results(self) -> list[Sample]:
+        """Return the samples in the file's order, also those rejected, and those added.
 
-        Those without a relation that nobody has labelled are in neither.
+        Those without a relation that nobody has decided on are left out.
         """
-        kept: list[Sample] = []
-        rejected: list[Sample] = []
+        found: list[Sample] = []
         for name, sample in self.samples.items():
             if decisions := self.settled(name) if name in self.decisions else []:
-                made = self.result(sample, decisions)
-                (kept if decisions[0].accepted else rejected).append(made)
-            elif sample.relation != UNLABELLED:
-                kept.append(sample)
-        return [*kept, *self.added.values()], rejected
+                found.append(self.result(sample, decisions))
+            elif sample.relation != UNLABELLED or sample.rejected:
+                found.append(sample)
+        return [*found, *self.added.values()]
 
     def progress(self) -> dict[str, Any]:
         """Return how many samples are done, by what was decided and by reviewer, and the time."""

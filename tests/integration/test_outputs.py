@@ -41,7 +41,7 @@ FOREIGN = (
         "results.json",
         "experiment.json",
     ),
-    *("report.html", "report.md", "reviewed.rejected.jsonl", "reviewed.log.jsonl"),
+    *("report.html", "report.md", "reviewed.log.jsonl"),
     *("model/weights.bin", "adapter/weights.bin", "checkpoints/mine.txt"),
 )
 """Files of the user's own with the names of outputs."""

@@ -71,6 +71,7 @@ def _read_samples(path: Path, checks: RecordChecks, options: ReadOptions) -> Ite
     yield from checked_samples(
         checks,
         labelled=None if options.labelled else False,
+        rejected=True,
         amend=partial(row_in_characters, unit=options.offsets),
     )
 

@@ -31,9 +31,8 @@ def written(files: Path) -> list[Sample]:
     foreign = replace(three[1], text=f"{three[1].text} !", relation=second, review=ANN)
     (mine,) = samples(1, source="mine", skip=40)
     added = replace(mine, review={"reviewer": "ann", "decision": "added"})
-    write_samples(files / "reviewed.jsonl", [changed, foreign, added])
     rejected = replace(three[2], review={"reviewer": "ann", "decision": "rejected"})
-    write_samples(files / "reviewed.rejected.jsonl", [rejected])
+    write_samples(files / "reviewed.jsonl", [changed, foreign, rejected, added])
     return three
 
 
@@ -46,9 +45,13 @@ def test_those_reviewed_are_exchanged_and_those_rejected_left_out(files: Path) -
     assert table["relation"] == [SCHEMA.labels[0], SCHEMA.labels[1]]
     assert [row["reviewer"] for row in table["review"]] == [None, "ann"]
     assert (len(reviewed), reviewed.written()["id"]) == (3, ["mine-40"])
-    (files / "reviewed.rejected.jsonl").unlink()
-    table, number = Reviewed(files / "reviewed.jsonl").applied(table)
-    assert (len(table), number) == (2, 1)
+
+
+def test_those_rejected_are_never_trained_on(files: Path) -> None:
+    written(files)
+    (files / "generated.jsonl").write_bytes((files / "reviewed.jsonl").read_bytes())
+    data = made(files, give=("generated",), mix="pure", batch_size=16, balanced=False)
+    assert data.describe()["files"]["generated"]["samples"] == 3
 
 
 def test_a_training_takes_them(files: Path, caplog: Any) -> None:

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 from datasets import Dataset
 
+from relgen.cli.main import main
 from relgen.common.errors import CombinedInputError, InputError
 from relgen.data.samples import (
+    UNLABELLED,
     Entity,
     Sample,
     check_samples,
@@ -247,6 +249,24 @@ def test_a_relation_that_its_scores_contradict_needs_a_mark_of_review(tmp_path):
     assert (sample.relation, sample.review) == ("lives_in", {"reviewer": "ann", "seconds": 4})
     assert sample.to_json() == {**row, "review": {"reviewer": "ann", "seconds": 4}}
     assert sample.with_relation("none").to_json() == {**ROW, "relation": "none"}
+
+
+def test_those_that_a_person_rejected_stay_in_the_file_only(tmp_path):
+    bare = {key: value for key, value in ROW.items() if key != "relation"}
+    no = {**bare, "id": "no", "review": {"reviewer": "ann", "decision": "rejected"}}
+    path = _write(tmp_path / "s.jsonl", no, {**ROW, "id": "yes"})
+    assert [one.id for one in read_samples(path)] == ["yes"]
+    first, second = iter_samples(path, rejected=True)
+    assert (first.relation, first.to_json(), second.id) == (UNLABELLED, no, "yes")
+    # the first that is not rejected says whether relations are needed
+    line = ["data", "convert", str(path), "--format", "jsonl", "--out", f"{tmp_path}/o.jsonl"]
+    assert main(line) == 0
+    assert list(iter_samples(tmp_path / "o.jsonl", rejected=True)) == [first, second]
+    _write(path, no, {**bare, "id": "yes"})
+    with pytest.raises(InputError, match=r"s\.jsonl:2: field 'relation': missing"):
+        read_samples(path)
+    _write(path, no)
+    assert read_samples(path) == []
 
 
 def test_scores_contradict_no_relation_that_is_not_read(tmp_path):

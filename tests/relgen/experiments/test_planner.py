@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from relgen.common.files import read_json
-from relgen.data.samples import Entity, Sample, write_samples
+from relgen.data.samples import UNLABELLED, Entity, Sample, write_samples
 from relgen.experiments.config import CorpusFiles, Experiment, Labelling
 from relgen.experiments.planner import plan
 from tests.relgen.experiments.fake_commands import FakeCommands, do
@@ -187,9 +187,10 @@ def test_a_review_redoes_what_depends_on_it(
     experiment: Experiment, tmp_path: Path, commands: FakeCommands
 ) -> None:
     one = Sample("g-1", "Ann in Bern", Entity(0, 3), Entity(7, 11), "a", "generated")
-    file, rejected = tmp_path / "reviewed.jsonl", tmp_path / "reviewed.rejected.jsonl"
+    file = tmp_path / "reviewed.jsonl"
     review = {"reviewer": "ann", "decision": "changed", "seconds": 90}
-    write_samples(file, [replace(one, review=review), replace(one, id="g-2")])
+    no = replace(one, id="g-0", relation=UNLABELLED, review={**review, "decision": "rejected"})
+    write_samples(file, [no, replace(one, review=review), replace(one, id="g-2")])
     arms = ("human", "obo_mix", "obo_mix_reviewed")
     mine = replace(experiment, arms=arms, reviewed=str(file))
     made = {stage.name: stage for stage in do(commands, mine, tmp_path / "run").stages}
@@ -202,12 +203,13 @@ def test_a_review_redoes_what_depends_on_it(
         *("seed1/test-obo_mix", "seed1/test-obo_mix_reviewed"),
     ]
     results = read_json(tmp_path / "run" / "results.json")
-    assert results["reviewed"] == {"sentences": 1, "minutes": 1.5, "decisions": {"changed": 1}}
+    decisions = {"changed": 1, "rejected": 1}
+    assert results["reviewed"] == {"sentences": 2, "minutes": 3.0, "decisions": decisions}
     assert [arm["train_samples"] for arm in results["arms"]] == [1, 2, 2]
     (row,) = results["against_unreviewed"]
     assert (row["arm"], row["than"]) == ("obo_mix_reviewed", "obo_mix")
     # a sentence more is rejected
-    write_samples(rejected, [replace(one, id="g-3", review={**review, "decision": "rejected"})])
+    write_samples(file, [no, replace(one, review=no.review), replace(one, id="g-2")])
     again = {stage.name: stage for stage in plan(mine, tmp_path / "run").stages}
     redone = {name for name, stage in again.items() if stage.folder != made[name].folder}
     assert redone == {"seed1/train-obo_mix_reviewed", "seed1/test-obo_mix_reviewed"}

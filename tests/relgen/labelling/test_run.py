@@ -89,6 +89,9 @@ def test_a_label_of_a_person_is_kept(files: dict[str, Path], tmp_path: Path) -> 
     *_, last = read_samples(out)
     assert last == mine  # at the end, and without scores
     assert (summary["samples"], summary["agreed"]) == (300, 99)
+    no = replace(mine, review={"reviewer": "ann", "decision": "rejected"})
+    write_samples(files["a"], [no, *others])
+    assert do(files, out, Words(), least_certainty=0.5, force=True)["samples"] == 299
     for path in (files["a"], files["b"]):
         write_samples(
             path, [replace(one, review={"reviewer": "ann"}) for one in read_samples(path)]

@@ -132,8 +132,8 @@ def test_what_each_tool_says(
     made = five(tmp_path)
     take_over(path, made)
     assert capsys.readouterr() == (f"taken over from {path} ({tool}): 5 decisions\n", "")
-    kept, rejected = made.results()
-    sure, torn, unsure, long = kept
+    results = made.results()
+    sure, torn, unsure, unread, long = results
     seconds = 9.0 if tool == "label-studio" else 0.0
     review = {"reviewer": who, "decision": "accepted", "seconds": seconds}
     assert sure == replace(SURE, review=review)
@@ -143,12 +143,12 @@ def test_what_each_tool_says(
     said = made.decisions["long"][who]
     assert (said.head.type, said.tail.type) == ("PERSON", "ORG")
     assert (long.text, long.head_text, long.tail_text) == (LONG.text, "Ann", "Acme")
-    assert [one.id for one in rejected] == ["unread"]
+    assert unread.rejected
     # read again it says the same
     log = made.log.read_bytes()
     take_over(path, made)
-    assert (made.results(), made.log.read_bytes()) == ((kept, rejected), log)
-    assert five(tmp_path).results() == (kept, rejected)
+    assert (made.results(), made.log.read_bytes()) == (results, log)
+    assert five(tmp_path).results() == results
 
 
 def more(result: Any) -> None:
@@ -171,7 +171,7 @@ def test_more_relations_and_sentences_are_samples_of_their_own(tmp_path: Path, c
     made = session(tmp_path)
     take(made, [annotated(TORN, more), foreign()])
     assert capsys.readouterr().out.endswith("(label-studio): 1 decision, 2 new samples\n")
-    *_, second, third = made.results()[0]
+    *_, second, third = made.results()
     review = {"reviewer": "label-studio:1", "decision": "added"}
     assert (second.id, second.text, second.source) == ("torn/2", TORN.text, "generated")
     assert (second.head_text, second.tail_text, second.review) == ("Ann", "Bern", review)
@@ -181,7 +181,7 @@ def test_more_relations_and_sentences_are_samples_of_their_own(tmp_path: Path, c
     assert made.decisions["torn"]["label-studio:1"].relation == "founded_by"
     # of the task, not of the file
     take(made, [annotated(TORN, more), foreign()], name="again.json")
-    assert made.results()[0][-2:] == [second, third]
+    assert made.results()[-2:] == [second, third]
 
 
 def two_who_disagree() -> list[list[dict[str, Any]]]:
@@ -228,14 +228,14 @@ def test_each_annotator_is_a_reviewer(
     assert [given[who].relation for who in (ann, bob)] == ["lives_in", "founded_by"]
     assert [given[who].seconds for who in (ann, bob)] == seconds
     assert made.progress()["kinds"] == {"disputed": 1}
-    assert TORN in made.results()[0]
+    assert TORN in made.results()
     # a third one at the page decides, as between people who disagree there
     assert made.current("cem") == TORN
     made.decide(decision("torn", "cem", relation="lives_in"))
-    (torn,) = (one for one in made.results()[0] if one.id == "torn")
+    (torn,) = (one for one in made.results() if one.id == "torn")
     assert (torn.relation, torn.review["reviewer"]) == ("lives_in", ", ".join(sorted([ann, "cem"])))
     take(made, rows, lines=len(rows) > 1)
-    assert torn in made.results()[0]
+    assert torn in made.results()
 
 
 def test_most_annotators_have_their_way_in_label_studio(tmp_path: Path, capsys: Any) -> None:
@@ -245,9 +245,9 @@ def test_most_annotators_have_their_way_in_label_studio(tmp_path: Path, capsys: 
     made = session(tmp_path)
     task = also(annotated(TORN), annotated(TORN, more), annotated(TORN, other), by=[2, 3])
     take(made, [task, also(foreign(), foreign(), by=[2])])
-    *_, added = made.results()[0]
+    *_, added = made.results()
     assert "1 new samples left out, as the annotators disagree" in capsys.readouterr().out
-    torn = next(one for one in made.results()[0] if one.id == "torn")
+    torn = next(one for one in made.results() if one.id == "torn")
     assert (torn.relation, torn.review["reviewer"]) == (
         "founded_by",
         "label-studio:1, label-studio:2",

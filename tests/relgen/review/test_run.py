@@ -18,7 +18,7 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.common.locks import locked
-from relgen.data.samples import UNLABELLED, read_samples, write_samples
+from relgen.data.samples import UNLABELLED, iter_samples, read_samples, write_samples
 from relgen.review.options import ReviewOptions
 from relgen.review.run import read_reviewable, review
 
@@ -110,22 +110,20 @@ def test_killed_it_goes_on_and_stopped_it_writes(given: Path, running: Any) -> N
     assert (code, err) == (0, "")
     assert said.splitlines() == [
         "3 of 4 sentences reviewed in 0.1 minutes: 1 accepted, 1 changed, 1 rejected (by ann 3)",
-        f"3 samples (1 not reviewed) -> {out}; 1 rejected -> "
-        f"{given.with_name('reviewed.rejected.jsonl')}",
+        f"4 samples (1 not reviewed, 1 rejected) -> {out}",
     ]
     assert [(one.id, one.relation, bool(one.review)) for one in read_samples(out)] == [
         ("sure", "founded_by", True),
         ("torn", "lives_in", True),
         ("unread", "founded_by", False),
     ]
-    (rejected,) = read_samples(given.with_name("reviewed.rejected.jsonl"))
-    assert (rejected.id, rejected.review["decision"]) == ("unsure", "rejected")
+    (no,) = (one for one in iter_samples(out, rejected=True) if one.rejected)
+    assert (no.id, no.review["reviewer"]) == ("unsure", "ann")
     assert sorted(path.name for path in given.parent.iterdir()) == [
         ".reviewed.jsonl.written",
         "generated.jsonl",
         "reviewed.jsonl",
         "reviewed.log.jsonl",
-        "reviewed.rejected.jsonl",
         "schema.yaml",
     ]
 
@@ -238,14 +236,36 @@ def _in_a_thread(work: Any) -> None:
 
 
 def test_files_of_others_are_not_written_over(given: Path) -> None:
-    out, rejected = given.with_name("reviewed.jsonl"), given.with_name("reviewed.rejected.jsonl")
-    for path in (out, rejected):
-        path.write_text("mine\n")
-        with pytest.raises(InputError, match="`relgen review` has not written it"):
-            review(options(given))
-        assert path.read_text() == "mine\n"
-        path.unlink()
-    assert not given.with_name("reviewed.log.jsonl").exists()
+    out, log = given.with_name("reviewed.jsonl"), given.with_name("reviewed.log.jsonl")
+    out.write_text("mine\n")
+    with pytest.raises(InputError, match="has not written it; give another --out"):
+        review(options(given))
+    assert out.read_text() == "mine\n"
+    assert not log.exists()
+    out.unlink()
+    results = str(write(given.with_name("export.json"), label_studio()[:4]))
+    review(options(given, results=results))
+    written = out.read_text()
+    review(options(given, results=results))
+    assert out.read_text() == written
+    for mine in (f"{written}mine\n", "mine\n"):
+        out.write_text(mine)
+        with pytest.raises(InputError, match=rf"not written it, as it is now; move it: .* {log}"):
+            review(options(given, results=results))
+        assert out.read_text() == mine
+
+
+def test_nothing_decided_leaves_files_of_others(given: Path, running: Any) -> None:
+    pytest.importorskip("uvicorn", reason="needs the extra serve")
+    out, first = given.with_name("reviewed.jsonl"), running()
+    first.state()
+    out.write_text("mine\n")
+    code, _, err = first.stop(signal.SIGTERM)
+    assert (code, out.read_text()) == (2, "mine\n")
+    assert "reviewed.jsonl: this file would be overwritten" in err
+    with pytest.raises(InputError, match="has not written it; move it: what was decided stays"):
+        review(options(given))
+    assert out.read_text() == "mine\n"
 
 
 def test_other_samples_need_another_log(given: Path) -> None:

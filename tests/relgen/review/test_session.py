@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.data.samples import UNLABELLED, Entity, Sample, read_samples, write_samples
+from relgen.data.samples import UNLABELLED, Entity, Sample, iter_samples, write_samples
 from relgen.review.decisions import ConflictError
 from relgen.review.session import Session
 
@@ -55,13 +55,13 @@ def test_two_who_disagree_need_a_third(tmp_path: Path) -> None:
     progress = made.progress()
     assert (progress["done"], progress["kinds"]) == (1, {"disputed": 1, "accepted": 1})
     assert (progress["several"], progress["agreed"]) == (2, 1)
-    kept = {one.id: one for one in made.results()[0]}
+    kept = {one.id: one for one in made.results()}
     assert kept["torn"] == SAMPLES[1]  # as it was
     assert kept["sure"].review["reviewer"] == "ann, bob"
     assert shown(made, "cem") == "torn"
     made.decide(decision("torn", "cem", relation="lives_in"))
     assert made.is_open("torn", "dee") is False
-    torn = next(one for one in made.results()[0] if one.id == "torn")
+    torn = next(one for one in made.results() if one.id == "torn")
     assert (torn.relation, torn.review) == (
         "lives_in",
         {
@@ -74,7 +74,7 @@ def test_two_who_disagree_need_a_third(tmp_path: Path) -> None:
     # one of two votes is better than none
     made.decide(decision("unread", "ann", accepted=False))
     assert made.progress()["done"] == 2
-    assert [one.id for one in made.results()[1]] == ["unread"]
+    assert [one.id for one in made.results() if one.rejected] == ["unread"]
 
 
 def test_what_comes_of_it(tmp_path: Path) -> None:
@@ -82,9 +82,8 @@ def test_what_comes_of_it(tmp_path: Path) -> None:
     made.decide(decision("sure"))
     made.decide(decision("torn", relation="lives_in"))
     made.decide(decision("unsure", accepted=False, comment="no sentence"))
-    kept, rejected = made.results()
-    write_samples(tmp_path / "kept.jsonl", kept)
-    sure, torn, unread = read_samples(tmp_path / "kept.jsonl")
+    write_samples(tmp_path / "reviewed.jsonl", made.results())
+    sure, torn, unsure, unread = iter_samples(tmp_path / "reviewed.jsonl", rejected=True)
     accepted = {"reviewer": "ann", "decision": "accepted", "seconds": 6.0}
     assert sure == replace(SAMPLES[0], review=accepted)
     # an organisation lives nowhere: its type goes, as no other is certain to hold
@@ -95,9 +94,12 @@ def test_what_comes_of_it(tmp_path: Path) -> None:
         review={**accepted, "decision": "changed"},
     )
     assert unread == SAMPLES[3]
-    assert rejected == [
-        replace(SAMPLES[2], review={**accepted, "decision": "rejected", "comment": "no sentence"})
-    ]
+    no = {**accepted, "decision": "rejected", "comment": "no sentence"}
+    assert unsure == replace(SAMPLES[2], review=no)
+    # what is reviewed already stays as it is
+    done = [unsure, replace(unsure, id="raw", relation=UNLABELLED)]
+    again = session(tmp_path / "again", samples=done)
+    assert (again.order, again.results()) == ([], done)
 
 
 def test_swapped_and_marked_anew(tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_swapped_and_marked_anew(tmp_path: Path) -> None:
     one = SAMPLES[0]
     made.decide(decision("sure", head=one.tail, tail=one.head))
     made.decide(decision("torn", tail=Entity(29, 33, None), relation="none"))
-    sure, torn, *_ = made.results()[0]
+    sure, torn, *_ = made.results()
     assert (sure.head_text, sure.tail_text, sure.relation) == ("Ann", "Acme", "founded_by")
     assert (torn.head_text, torn.tail_text, torn.relation) == ("Acme", "Bern", "none")
 
@@ -180,9 +182,9 @@ def test_what_is_reviewed_or_has_no_relation(tmp_path: Path) -> None:
     assert made.order == ["raw", "other"]
     answer = {"accepted": True, "relation": "none", "head": raw.head, "tail": raw.tail}
     made.decide(replace(decision("sure"), id="raw", **answer))
-    kept, rejected = made.results()
-    assert [(one.id, one.relation) for one in kept] == [("sure", "founded_by"), ("raw", "none")]
-    assert (kept[0], rejected) == (done, [])
+    found = made.results()
+    assert [(one.id, one.relation) for one in found] == [("sure", "founded_by"), ("raw", "none")]
+    assert found[0] == done
 
 
 def test_a_sentence_that_a_person_wrote(tmp_path: Path) -> None:
@@ -192,7 +194,7 @@ def test_a_sentence_that_a_person_wrote(tmp_path: Path) -> None:
         made.write("ann", "Bo lives in Rome.", "lives_in", head, tail)
     mine = Sample("written-1", "Bo lives in Rome.", head, tail, "lives_in")
     mine = replace(mine, review={"reviewer": "ann", "decision": "added"})
-    assert session(tmp_path).results()[0] == [*SAMPLES, mine]
+    assert session(tmp_path).results() == [*SAMPLES, mine]
     for wrong, problem in (
         (("born_in", head, tail), "not a relation of schema"),
         (("lives_in", tail, tail), r"field 'tail': is the head as well \(got \[12, 16\]\)"),
@@ -249,7 +251,7 @@ def test_a_written_sentence_is_taken_back_in_its_turn(tmp_path: Path) -> None:
     (written,) = again.added.values()
     assert written.review == {"reviewer": "ann", "decision": "added"}
     assert (written.source, written.id) == ("human", "written-1")
-    assert again.results()[0][-1] == written
+    assert again.results()[-1] == written
     assert again.undo("ann") == written
     undone = again.undo("ann")
     assert undone is not None
