@@ -16,12 +16,14 @@
                         where a mention begins and ends, and its type
     id=guid, group=doc  optional: a name, and what must not be split (a document, a patient)
 
-A key that is not given defaults to the column of the same name.
+A key that is not given defaults to the column of the same name. An id that several rows have, such
+as that of their sentence, becomes `7`, `7-2`, `7-3`.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -78,6 +80,7 @@ class RowReader:
         known: Mapping[str, str] | None = None,
     ) -> None:
         self.checks, self.options = checks, options
+        self._uses = Counter[str]()
         self.names: Sequence[str] | None = None
         """The class labels that numbers in the column of the relation stand for."""
         given = options.columns or {k: v for k, v in (known or {}).items() if v in columns}
@@ -102,8 +105,18 @@ class RowReader:
                 found = self._parse(row, place)
                 for turn, sample in enumerate(found, start=1):
                     sample_id = (own_id or name) + (f"-{turn}" if len(found) > 1 else "")
-                    if self.checks.passes(own_id and sample_id, place):
+                    if own_id:
+                        sample_id = self._unused(sample_id, place)
+                    if self.checks.passes(None, place):
                         yield replace(sample, id=sample_id)
+
+    def _unused(self, sample_id: str, place: int | str) -> str:
+        """Return an id, with a number where an earlier sample has it."""
+        self._uses[sample_id] += 1
+        if (turn := self._uses[sample_id]) == 1:
+            return sample_id
+        self.checks.note("have the id of an earlier one: a number was added to it", place)
+        return self._unused(f"{sample_id}-{turn}", place)
 
     def _parse(self, row: Mapping[str, Any], place: int | str) -> list[Sample]:
         relation, group = self._relation(row), self._value(row, "group")
@@ -210,6 +223,8 @@ def _resolve(
             field = f"columns.{key}"
             raise InputError("no such column", path=path, field=field, value=column, remedy=remedy)
     where = {key: columns.get(key, key) for key in KEYS if key in columns or key in available}
+    if "id" not in columns and "id" in columns.values():  # it is the group
+        del where["id"]
     if where.keys().isdisjoint(("text", "tokens")):
         problem = f"no column for text or tokens in the first row: {', '.join(available)}"
         raise InputError(problem, path=path, remedy=NAME_COLUMNS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -116,13 +117,16 @@ def _refuse_merged(table: Table, columns: Collection[str], path: Path) -> None:
 def _delimited(path: Path, delimiter: str | None = None) -> Table:
     """Return a table of separated values; the header shows by what, unless it is given."""
     lines = read_lines(path)
-    header = next(lines, "")
+    begin = [next(lines, "")]
+    if told := re.fullmatch(r"sep=(.)", begin[0].rstrip("\r\n"), re.IGNORECASE):  # to Excel
+        begin = ["\n", next(lines, "")]
+    header = begin[-1]
     refuse_exported_line(path, header)
-    every: Iterable[str] = itertools.chain([header], lines)
+    every: Iterable[str] = itertools.chain(begin, lines)
     csv.field_size_limit(sys.maxsize)
     how: dict[str, Any] = {"delimiter": delimiter, "strict": True}
     if delimiter is None:
-        how["delimiter"] = max(_DELIMITERS, key=header.count)
+        how["delimiter"] = told[1] if told else max(_DELIMITERS, key=header.count)
     elif not _quoted(every := list(every), delimiter):
         how["quoting"] = csv.QUOTE_NONE  # the quotation marks are those of the sentences
     joined: list[int] = []

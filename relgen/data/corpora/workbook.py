@@ -67,4 +67,6 @@ def _rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:
 def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, bool):
+        return str(value).upper()  # as Excel shows it
     return "" if value is None else str(value)

@@ -247,3 +247,23 @@ def test_a_mention_at_other_tokens_is_refused() -> None:
     row["head"] = {"word": "Kite Press", "start_idx": 5, "end_idx": 6}
     with pytest.raises(InputError, match=r"'head': the tokens at its offsets are 'Olu Ade'"):
         read(row)
+
+
+def test_an_id_of_several_rows_gets_a_number() -> None:
+    rows = [_row("Ann", "University", id=name) for name in (1, 1, "2", 1, "1-2", None)]
+    rows.append(_row("Ann", "Bern", id=1))
+    checks = RecordChecks(Path("a.csv"))
+    samples = read(*rows, checks=checks, ambiguous="all-pairs")
+    expected = ["1", "1-2", "2", "1-3", "1-2-2", "a-7", "1-1", "1-2-3", "1-3-2"]
+    assert [sample.id for sample in samples] == expected
+    assert checks.noted()[0] == (
+        "4 records have the id of an earlier one: a number was added to it; the first: line 3"
+    )
+
+
+def test_a_column_id_that_is_the_group_is_no_id() -> None:
+    rows = [_row("Ann", "University", id=7), _row("University", "Ann", id=7)]
+    checks = RecordChecks(Path("a.csv"))
+    samples = read(*rows, checks=checks, columns={"group": "id"})
+    assert [(sample.id, sample.group) for sample in samples] == [("a-2", "7"), ("a-3", "7")]
+    assert checks.noted() == []

@@ -126,6 +126,16 @@ def test_separators_and_quotation_marks(
         assert [sample.text for sample in reader(kind)(path)] == texts
 
 
+@pytest.mark.parametrize(("kind", "sign"), [("csv", ";"), ("csv", ","), ("tsv", "\t")])
+def test_a_line_that_tells_excel_the_separator(kind: str, sign: str, tmp_path: Path) -> None:
+    rows = [("text", "head", "tail", "relation"), ("Ann saw Bo.", "Ann", "Bo", "saw")]
+    path = tmp_path / "t.txt"
+    lines = [f"sep={sign}", *(sign.join(row) for row in rows)]
+    path.write_text("\ufeff" + "\r\n".join(lines) + "\r\n", encoding="utf-8")
+    (sample,) = reader(kind)(path)
+    assert (sample.id, sample.head_text, sample.relation) == ("t-3", "Ann", "saw")
+
+
 @pytest.mark.parametrize(
     ("kind", "content", "message"),
     [

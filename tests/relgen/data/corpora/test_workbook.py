@@ -16,7 +16,7 @@ TEXT = 'Ann said "hi", in Bern.'
 ROW = {"text": TEXT, "head": "Ann", "tail": "Bern", "relation": "NA"}
 
 
-def _workbook(path: Path, **sheets: Sequence[Sequence[str]]) -> Workbook:
+def _workbook(path: Path, **sheets: Sequence[Sequence[object]]) -> Workbook:
     book = Workbook()
     book.remove(book.active)
     for name, rows in sheets.items():
@@ -74,10 +74,9 @@ def test_a_missing_workbook_is_no_damaged_one(tmp_path: Path) -> None:
         list(reader("xlsx")(tmp_path / "none.xlsx"))
 
 
-def test_cells_of_a_workbook_that_are_numbers(tmp_path: Path) -> None:
-    book = Workbook()
-    for cells in (["text", "head", "tail", "relation"], [], ["Ann in 2008", "Ann", 2008.0, "year"]):
-        book.active.append(cells)
-    book.save(tmp_path / "t.xlsx")
-    (sample,) = reader("xlsx")(tmp_path / "t.xlsx")
-    assert (sample.id, sample.tail_text) == ("t-3", "2008")
+def test_cells_of_a_workbook_are_as_excel_shows_them(tmp_path: Path) -> None:
+    rows = [["Ann in 2008", "Ann", 2008.0, "year"], ["Ann is TRUE", "Ann", True, False]]
+    _workbook(tmp_path / "t.xlsx", A=[["text", "head", "tail", "relation"], [], *rows])
+    first, second = reader("xlsx")(tmp_path / "t.xlsx")
+    assert (first.id, first.tail_text) == ("t-3", "2008")
+    assert (second.tail_text, second.relation) == ("TRUE", "FALSE")
