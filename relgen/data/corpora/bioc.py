@@ -7,35 +7,34 @@
         <node refid="T1" role="Arg1"/><node refid="T2" role="Arg2"/></relation></document>
     </collection>
 
-The first node is the head, the second the tail. Where nodes are missing, as in BioRED, the infons
-`entity1` and `entity2` name concepts, of which `closest_pairs` chooses mentions. Offsets count from
-the start of the document.
+The first node is the head, the second the tail. Without two nodes, infons name concepts, of which
+`concepts.closest_pairs` chooses mentions: `entity1` and `entity2` in BioRED, `role1` and `role2` in
+PubTator3, `Chemical` and `Disease` in BC5CDR. Offsets count from the start of the document.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import combinations, product
+from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from relgen.common import InputError, read_json, read_text
-from relgen.data.corpora.documents import (
-    Document,
-    Link,
-    Mention,
-    closest_pairs,
-    mention_sentences,
-    samples,
+from relgen.data.corpora.concepts import (
+    ConceptRelation,
+    concept_document,
+    identifiers,
+    mentions_of,
 )
+from relgen.data.corpora.documents import Document, Mention, Related, samples, sentences_within
 from relgen.data.corpora.reading import ReadOptions, malformed, whole_number
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
 
 _REMEDY = "give a BioC collection with relations, as XML or JSON"
 _CONCEPTS = ("identifier", "Identifier", "MESH", "NCBIGENE")
+_ENDS = ("entity1", "entity2", "role1", "role2", "Chemical", "Disease")
 
 
 def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
@@ -82,32 +81,39 @@ def _document(record: Any, place: str, checks: RecordChecks, options: ReadOption
     if not isinstance(record, dict) or not isinstance(record.get("passages"), list):
         raise InputError("a document without passages", value=record, remedy=_REMEDY)
     passages = record["passages"]
-    parts = [part for each in passages for part in each.get("sentences") or [each]]
-    text = ""
-    for part in parts:
-        gap = (_number(part, "offset") if part.get("offset") else 0) - len(text)
-        text += " " * gap + (part.get("text") or "")
-    rows = {id(row): row for row in (record, *passages, *parts)}.values()
-    annotations = [each for row in rows for each in row.get("annotations") or []]
-    mentions = {str(each.get("id")): _mention(each) for each in annotations}
-    keys = {name: [name] for name in mentions} | _concepts(annotations)
-    sentences = mention_sentences(text, mentions.values())
-    links, related = [], set[tuple[str, str]]()
+    text, sentences, parts = "", list[tuple[int, int]](), list[tuple[int, int]]()
+    for passage in passages:
+        for part in passage.get("sentences") or [passage]:
+            gap = (_number(part, "offset") if part.get("offset") else 0) - len(text)
+            text += " " * gap
+            begin, text = len(text), text + (part.get("text") or "")
+            (parts if part is passage else sentences).append((begin, len(text)))
+    rows = [*(part for each in passages for part in (each, *(each.get("sentences") or []))), record]
+    mentions, concepts = dict[str, Mention](), dict[str, list[str]]()
+    for annotation in (each for row in rows for each in row.get("annotations") or []):
+        with checks.record(place), malformed("BioC"):
+            mentions[key := str(annotation.get("id"))] = _mention(annotation)
+            for name in _concepts(annotation):
+                concepts.setdefault(name, []).append(key)
+    sentences = sorted([*sentences, *sentences_within(text, parts, mentions.values())])
+    named = concepts | {key: [key] for key in mentions}
+    relations, related = list[ConceptRelation](), list[Related]()
     for relation in (each for row in rows for each in row.get("relations") or []):
-        with checks.record(place):
-            infons, ends = relation.get("infons") or {}, _ends(relation)
-            for one, other in combinations(ends, 2):
-                related.update(product(keys.get(one, []), keys.get(other, [])))
-            if len(ends) > 2:
+        with checks.record(place), malformed("BioC"):
+            nodes, infons = _nodes(relation), relation.get("infons") or {}
+            if len(nodes) > 2:
                 checks.note("have more than two entities: left out", place, "relation")
+                related += combinations([named.get(node, []) for node in nodes], 2)
                 continue
-            heads, tails = (keys.get(end, []) for end in ends)
+            if len(nodes) == 2:
+                heads, tails = (mentions_of(node, named) for node in nodes)
+            else:  # the only node of PubTator3 names no entity
+                heads, tails = (mentions_of(each, concepts) for each in _related_concepts(infons))
             label = infons.get("type") or infons.get("relation") or ""
-            pairs = closest_pairs(mentions, heads, tails, sentences, checks, options, place)
-            links += [Link(head, tail, label) for head, tail in pairs]
-    return Document(
-        str(record.get("id", place)), place, text, mentions, links, sentences, related=related
-    )
+            relations.append(ConceptRelation(heads, tails, label, place))
+    name = str(record.get("id", place))
+    document = Document(name, place, text, mentions, (), sentences, related=related)
+    return concept_document(document, relations, checks, options)
 
 
 def _mention(annotation: Mapping[str, Any]) -> Mention:
@@ -129,23 +135,28 @@ def _number(row: Mapping[str, Any], key: str) -> int:
     return number
 
 
-def _concepts(annotations: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Return the annotations that mention each concept."""
-    found: dict[str, list[str]] = {}
-    for each in annotations:
-        infons = each.get("infons") or {}
-        for names in {infons[key] for key in _CONCEPTS if infons.get(key)}:
-            for name in re.split(r"[|,;]", names):
-                found.setdefault(name, []).append(str(each.get("id")))
-    return found
+def _concepts(annotation: Mapping[str, Any]) -> set[str]:
+    """Return the ids of what an annotation mentions."""
+    infons = annotation.get("infons") or {}
+    return {name for key in _CONCEPTS if infons.get(key) for name in identifiers(str(infons[key]))}
 
 
-def _ends(relation: Mapping[str, Any]) -> list[str]:
-    """Return the names of the entities or concepts that a relation relates, the head first."""
+def _nodes(relation: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the entities that a relation relates, the head first."""
     nodes = relation.get("nodes") or []
     if {"Arg1", "Arg2"} == {node.get("role") for node in nodes}:
         nodes = sorted(nodes, key=lambda node: str(node["role"]))
-    if not nodes:
-        infons = relation.get("infons") or {}
-        return [str(infons.get(key)) for key in ("entity1", "entity2")]
     return [str(node.get("refid")) for node in nodes]
+
+
+def _related_concepts(infons: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the two concepts that a relation relates, the head first."""
+    found = [(key, infons[key]) for key in _ENDS if infons.get(key)]
+    if len(found) != 2:
+        problem = "names neither two nodes nor two concepts"
+        raise InputError(problem, field="relation", value=infons, remedy=_REMEDY)
+    for key, value in found:
+        if isinstance(value, dict):
+            yield str(value.get("identifier"))
+        else:  # role1 in XML is Chemical|MESH:D008094
+            yield value.partition("|")[2] if key.startswith("role") else value

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
 
 from relgen.common import InputError, read_lines, read_text
-from relgen.data.corpora.documents import Document, Link, Mention, samples
+from relgen.data.corpora.documents import Document, Link, Mention, Related, samples
 from relgen.data.corpora.reading import ReadOptions
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
@@ -83,7 +82,7 @@ def _of_triggers(link: Link, events: Mapping[str, Sequence[str]], checks: Record
     return link._replace(head=head, tail=tail)
 
 
-def _related(events: Mapping[str, Sequence[str]]) -> set[tuple[str, str]]:
-    """Return the pairs of what takes part in an event; an event there stands for its trigger."""
+def _related(events: Mapping[str, Sequence[str]]) -> list[Related]:
+    """Return what takes part in the same event; an event there stands for its trigger."""
     parts = ([events.get(key, [key])[0] for key in keys] for keys in events.values())
-    return {pair for keys in parts for pair in combinations(keys, 2)}
+    return [(keys, keys) for keys in parts]

@@ -7,10 +7,11 @@ counted. The document's name is the samples' `group`.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations, groupby, product
+from itertools import combinations, groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,6 +23,8 @@ from relgen.data.sentences import sentence_spans
 from relgen.data.validation import RecordChecks
 
 Key = TypeVar("Key", bound=Hashable)
+Related = tuple[Sequence[Any], Sequence[Any]]
+"""The keys of entities of which each one on the left is related to each one on the right."""
 _ANSWERED = "have a task that is answered before: left out, since the first accepted answer counts"
 
 
@@ -51,7 +54,7 @@ class Document:
         place: where the document is in the file.
         sentences: where its sentences are; by default they are looked for.
         entities: those that were asked for so far, in characters.
-        related: the keys of all pairs of annotated relations, also of those that are no `links`.
+        related: what is related by annotations that are no `links`.
         group: what its samples belong to; by default the document itself.
         task: what an annotator was shown; of documents with the same task the first one counts.
     """
@@ -63,7 +66,7 @@ class Document:
     links: Sequence[Link]
     sentences: Sequence[tuple[int, int]] | None = None
     entities: dict[Any, Entity] = field(default_factory=dict)
-    related: Collection[tuple[Any, Any]] = ()
+    related: Sequence[Related] = ()
     group: str | None = None
     task: Hashable = None
 
@@ -186,12 +189,12 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
     With `options.negative`, the other pairs of entities of one sentence follow under that label;
     a file of these alone counts as one without relations.
     """
-    pairs, related = [], list(document.related)
+    pairs, related = [], [*document.related]
     for link in document.links:
         place = document.place if link.place is None else link.place
         with checks.record(place), malformed("the tool"):
             head, tail = (document.entity(key, checks, options) for key in (link.head, link.tail))
-            related.append((link.head, link.tail))
+            related.append(([link.head], [link.tail]))
             if not (label := str(link.label or "").strip()):
                 remedy = "give it one in the tool, or remove the relation"
                 raise InputError("a relation without a label", field="relation", remedy=remedy)
@@ -221,7 +224,7 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
                 yield sample
 
 
-def _sentence(sentences: Sequence[tuple[int, int]], place: int) -> int:
+def sentence_number(sentences: Sequence[tuple[int, int]], place: int) -> int:
     """Return the number of the sentence that holds a place, or the last one before it."""
     return max(0, bisect_right(sentences, place, key=lambda span: span[0]) - 1)
 
@@ -229,7 +232,7 @@ def _sentence(sentences: Sequence[tuple[int, int]], place: int) -> int:
 def _around(sentences: Sequence[tuple[int, int]], pair: _Pair) -> tuple[int, int, bool]:
     """Return the span of the sentences that hold a pair, and whether they are several."""
     begin, end = min(pair.head.start, pair.tail.start), max(pair.head.end, pair.tail.end)
-    first, last = _sentence(sentences, begin), _sentence(sentences, end - 1)
+    first, last = sentence_number(sentences, begin), sentence_number(sentences, end - 1)
     return min(begin, sentences[first][0]), max(end, sentences[last][1]), first < last
 
 
@@ -237,68 +240,37 @@ def _unrelated(
     document: Document,
     entities: Sequence[Entity],
     sentences: Sequence[tuple[int, int]],
-    related: Iterable[tuple[Any, Any]],
+    related: Iterable[Related],
     label: str,
 ) -> Iterator[_Pair]:
     """Yield the pairs of one sentence between which there is no relation, in the text's order."""
     spans = {key: (entity.start, entity.end) for key, entity in document.entities.items()}
-    known = {frozenset((spans.get(head), spans.get(tail))) for head, tail in related}
-    for _, together in groupby(entities, key=lambda entity: _sentence(sentences, entity.start)):
+    # the numbers of the relations on whose left, and on whose right, an entity is
+    left, right = defaultdict[Any, set[int]](set), defaultdict[Any, set[int]](set)
+    for number, sides in enumerate(related):
+        for keys, at in zip(sides, (left, right), strict=True):
+            for key in keys:
+                at[spans.get(key)].add(number)
+    for _, together in groupby(entities, key=lambda each: sentence_number(sentences, each.start)):
         for head, tail in combinations(together, 2):
-            pair = frozenset(((head.start, head.end), (tail.start, tail.end)))
-            if len(pair) == 2 and pair not in known:
+            one, other = (head.start, head.end), (tail.start, tail.end)
+            apart = left[one].isdisjoint(right[other]) and right[one].isdisjoint(left[other])
+            if one != other and apart:
                 yield _Pair(head, tail, label, document.place)
 
 
-def _apart(one: Mention, other: Mention) -> bool:
-    return one.end <= other.start or other.end <= one.start
+def sentences_within(
+    text: str, parts: Iterable[tuple[int, int]], mentions: Iterable[Mention]
+) -> list[tuple[int, int]]:
+    """Return where the sentences of a text are.
 
-
-def mention_sentences(text: str, mentions: Iterable[Mention]) -> list[tuple[int, int]]:
-    """Return where the sentences of a text are, none of which ends inside a mention."""
-    return sentence_spans(text, [Entity(mention.start, mention.end) for mention in mentions])
-
-
-def closest_pairs(
-    mentions: Mapping[Key, Mention],
-    heads: Sequence[Key],
-    tails: Sequence[Key],
-    sentences: Sequence[tuple[int, int]],
-    checks: RecordChecks,
-    options: ReadOptions,
-    place: int | str,
-) -> list[tuple[Key, Key]]:
-    """Return the mentions of two related concepts that become samples.
-
-    By default the two that are closest to each other; with `ambiguous="all-pairs"` all pairs of one
-    sentence, or else the closest; with `"skip"` none of several. Mentions that overlap count only
-    if no others are there.
-
-    Raises:
-        InputError: a concept has no mention.
+    None ends inside a mention, nor goes on in another part, such as from a title to an abstract.
     """
-    pairs = [(head, tail) for head, tail in product(heads, tails) if head != tail]
-    if not pairs:
-        remedy = "mark both in the document as different mentions, or remove the relation"
-        raise InputError(
-            f"a concept without a mention of its own (heads {list(heads)}, tails {list(tails)})",
-            field="relation",
-            remedy=remedy,
-        )
-    pairs = [(h, t) for h, t in pairs if _apart(mentions[h], mentions[t])] or pairs
-    if len(pairs) == 1:
-        return pairs
-
-    def distance(pair: tuple[Key, Key]) -> int:
-        first, second = sorted((mentions[key] for key in pair), key=lambda one: one.start)
-        return second.start - first.end
-
-    closest = min(pairs, key=distance)
-    if options.ambiguous == "skip":
-        checks.note("were left out, since entities have several mentions", place, "relation")
-        return []
-    checks.note("have entities with several mentions", place, "relation")
-    if options.ambiguous != "all-pairs":
-        return [closest]
-    numbers = {key: _sentence(sentences, mentions[key].start) for key in (*heads, *tails)}
-    return [pair for pair in pairs if numbers[pair[0]] == numbers[pair[1]]] or [closest]
+    entities = sorted((Entity(each.start, each.end) for each in mentions), key=lambda e: e.start)
+    found = []
+    for begin, end in parts:
+        first, last = (bisect_left(entities, at, key=lambda e: e.start) for at in (begin, end))
+        inside = [entity.counted_from(begin) for entity in entities[first:last]]
+        spans = sentence_spans(text[begin:end], inside)
+        found += [(begin + start, begin + stop) for start, stop in spans]
+    return found

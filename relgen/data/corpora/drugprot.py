@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from relgen.common import InputError, read_lines
-from relgen.data.corpora.documents import Document, Link, Mention, samples
+from relgen.data.corpora.documents import Document, Link, Mention, Related, samples
 from relgen.data.corpora.reading import ReadOptions
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
@@ -32,7 +32,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     texts: dict[str, str] = {}
     mentions: dict[str, dict[str, Mention]] = {}
     links: dict[str, list[Link]] = {}
-    related: dict[str, list[tuple[str, str]]] = {}
+    related: dict[str, list[Related]] = {}
     for _, (key, title, abstract) in _rows(path, "abstrac", (3,), checks, options):
         texts[key], mentions[key], links[key] = f"{title} {abstract}", {}, []
         related[key] = []
@@ -46,7 +46,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     for number, (key, label, *others) in _rows(path, "relations", (4, 6), checks, options):
         with checks.record(number):
             ends = [each.rpartition(":")[2].strip() for each in others[-2:]]
-            _of(related, key).append((ends[0], ends[1]))
+            _of(related, key).append(([ends[0]], [ends[1]]))
             if others[0].strip() == "N":
                 what = "are not evaluated in ChemProt (N): left out"
                 checks.note(what, number, "relation")

@@ -5,8 +5,9 @@
     123<TAB>4<TAB>9<TAB>title<TAB>Disease<TAB>D001
     123<TAB>CID<TAB>D002<TAB>D001
 
-A relation relates two concepts, each of which may be mentioned several times: `closest_pairs` says
-which mentions become samples. Title and abstract are joined by one character.
+A relation relates two concepts, each of which may be mentioned several times:
+`concepts.closest_pairs` says which mentions become samples. Title and abstract are joined by one
+character.
 """
 
 from __future__ import annotations
@@ -14,18 +15,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import groupby, product
+from itertools import groupby
 from pathlib import Path
 
 from relgen.common import InputError, read_lines
-from relgen.data.corpora.documents import (
-    Document,
-    Link,
-    Mention,
-    closest_pairs,
-    mention_sentences,
-    samples,
+from relgen.data.corpora.concepts import (
+    ConceptRelation,
+    concept_document,
+    identifiers,
+    mentions_of,
 )
+from relgen.data.corpora.documents import Document, Mention, samples, sentences_within
 from relgen.data.corpora.reading import ReadOptions
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
@@ -49,13 +49,23 @@ class _Abstract:
             self.texts.append(text[1])
         elif len(cells) >= 5 and cells[1].isdecimal() and cells[2].isdecimal():
             self.mentions[number] = Mention(int(cells[1]), int(cells[2]), cells[4], cells[3])
-            for concept in re.split(r"[|,;]", cells[5]) if len(cells) > 5 else []:
+            for concept in identifiers(cells[5]) if len(cells) > 5 else []:
                 self.concepts.setdefault(concept, []).append(number)
         elif len(cells) >= 4 and not cells[1].isdecimal():
             self.relations.append((cells[2], cells[3], cells[1], number))
         else:
             problem = "neither a text, nor a mention or a relation separated by tabs"
             raise InputError(problem, value=line, remedy=_REMEDY)
+
+    def document(self, name: str, place: int) -> Document:
+        """Return the document without its relations."""
+        text, parts = "", list[tuple[int, int]]()
+        for each in self.texts:
+            text += " " * bool(parts)
+            parts.append((len(text), len(text) + len(each)))
+            text += each
+        sentences = sentences_within(text, parts, self.mentions.values())
+        return Document(name, place, text, self.mentions, (), sentences)
 
 
 def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
@@ -70,17 +80,11 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
         for number, line in rows:
             with checks.record(number):
                 abstract.add(line, number)
-        text = " ".join(abstract.texts)
-        sentences = mention_sentences(text, abstract.mentions.values())
-        links, related = [], set[tuple[int, int]]()
+        document = abstract.document(re.split(r"[|\t]", first)[0], place)
+        relations = []
         for head, tail, label, number in abstract.relations:
             with checks.record(number):
-                heads, tails = (abstract.concepts.get(concept, []) for concept in (head, tail))
-                related.update(product(heads, tails))
-                pairs = closest_pairs(
-                    abstract.mentions, heads, tails, sentences, checks, options, number
-                )
-                links += [Link(first, second, label, number) for first, second in pairs]
-        name = re.split(r"[|\t]", first)[0]
-        document = Document(name, place, text, abstract.mentions, links, sentences, related=related)
+                heads, tails = (mentions_of(each, abstract.concepts) for each in (head, tail))
+                relations.append(ConceptRelation(heads, tails, label, number))
+        document = concept_document(document, relations, checks, options)
         yield from samples(document, checks, options)

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from relgen.common import InputError, read_lines
-from relgen.data.corpora.documents import Document, Link, known_columns, samples
+from relgen.data.corpora.documents import Document, Link, Related, known_columns, samples
 from relgen.data.corpora.reading import ReadOptions
 from relgen.data.corpora.units import in_characters
 from relgen.data.samples import Entity, Sample
@@ -91,7 +91,7 @@ class _File:
     sentences: list[tuple[int, int]] = field(default_factory=list)
     entities: dict[_Key, Entity] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
-    related: list[tuple[_Key, _Key]] = field(default_factory=list)
+    related: list[Related] = field(default_factory=list)
 
     def add_layer(self, line: str) -> None:
         """Add a layer. Raise InputError if it is not clear which of its features is the label."""
@@ -189,7 +189,7 @@ class _File:
         place, head, tail = match.groups()
         first = (layer.related, place if head in (None, "0") else head)
         second = (layer.related, unit if tail in (None, "0") else tail)
-        self.related.append((first, second))
+        self.related.append(([first], [second]))
         if label is not None:
             self.links.append(Link(first, second, label, number))
 

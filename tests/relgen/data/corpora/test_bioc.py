@@ -67,6 +67,59 @@ def test_json_with_nodes_and_with_concepts(tmp_path: Path) -> None:
         assert list(READ(path)) == [SAMPLE]
 
 
+@pytest.mark.parametrize(
+    ("concepts", "infons"),
+    [
+        (
+            ("MESH:672", "580"),
+            {"role1": {"identifier": "MESH:672"}, "role2": {"identifier": "580"}},
+        ),
+        (("MESH:672", "580"), {"role1": "Gene|MESH:672", "role2": "Gene|580"}),
+        (("672", "580"), {"Chemical": "672", "Disease": "580"}),
+        (("p|SUB|V|580|E", "580"), {"entity1": "p|SUB|V|580|E", "entity2": "580"}),
+        (("2", "1"), {"entity1": "2", "entity2": "1"}),  # no ids of annotations
+    ],
+)
+def test_how_corpora_name_concepts(
+    concepts: tuple[str, str], infons: dict[str, Any], tmp_path: Path
+) -> None:
+    node = {"refid": "0", "role": "1,2"}
+    relation = {"id": "R1", "infons": {**infons, "type": "binds", "score": "1"}, "nodes": [node]}
+    content = _collection(relation)
+    annotations = content["documents"][0]["passages"][1]["annotations"]
+    for annotation, concept in zip(annotations, concepts, strict=True):
+        annotation["infons"]["identifier"] = concept
+    (tmp_path / "a.json").write_text(json.dumps(content), encoding="utf-8")
+    assert list(READ(tmp_path / "a.json")) == [SAMPLE]
+
+
+def test_a_bad_annotation_or_relation_is_one_by_itself(tmp_path: Path) -> None:
+    good = _infons(entity1="672", entity2="580", type="binds")
+    content = _collection(_infons(type="r"), {"id": "R", "nodes": 5}, ["R"], good)
+    content["documents"][0]["passages"][0]["annotations"] = [
+        {"id": "9"},
+        _annotation("8", 2, "t", ""),
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(content), encoding="utf-8")
+    checks = RecordChecks(tmp_path / "a.json", skip_bad=True)
+    assert list(READ(tmp_path / "a.json", checks=checks)) == [SAMPLE]
+    assert checks.skipped == 4
+
+
+def test_sentences_are_those_of_the_file_and_none_leaves_its_passage(tmp_path: Path) -> None:
+    content = _collection(_infons(entity1="672", entity2="580", type="binds"))
+    title, abstract = content["documents"][0]["passages"]
+    title["text"] = "A title!"
+    (tmp_path / "a.json").write_text(json.dumps(content).replace("!", ";"), encoding="utf-8")
+    assert list(READ(tmp_path / "a.json")) == [SAMPLE]
+    first = {"offset": 9, "text": "BRCA1 binds No. 1"}
+    second = {"offset": 27, "text": "It rains", "annotations": abstract.pop("annotations")}
+    abstract |= {"text": "", "sentences": [first, second]}
+    second["annotations"][1] |= {"text": "No. 1", "locations": [{"offset": 21, "length": 5}]}
+    (tmp_path / "a.json").write_text(json.dumps(content), encoding="utf-8")
+    assert [sample.text for sample in READ(tmp_path / "a.json")] == [first["text"]]
+
+
 def test_offsets_in_bytes(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(XML.replace("A title", "Ä title"), encoding="utf-8")
     checks = RecordChecks(tmp_path / "a.xml")

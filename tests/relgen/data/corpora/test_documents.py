@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.data.corpora.documents import Document, Link, Mention, closest_pairs, samples
+from relgen.data.corpora.documents import Document, Link, Mention, samples
 from relgen.data.corpora.reading import ReadOptions
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import RecordChecks
@@ -68,7 +68,7 @@ def test_unrelated_pairs_of_a_sentence_are_samples_of_the_negative_label() -> No
 def test_related_pairs_of_which_no_sample_was_made_are_not_negative() -> None:
     checks, text = RecordChecks(Path("a.ann")), "Ann runs Acme in Bern. Bo likes it.\nAnn has Acme."
     mentions = {**MENTIONS, "T5": Mention(36, 39, "PER"), "T6": Mention(44, 48, "ORG")}
-    related = {(head, tail) for head in ("T1", "T5") for tail in ("T2", "T6")}
+    related = [(["T1", "T5"], ["T2", "T6"])]
     document = Document("a", 1, text, mentions, [Link("T1", "T2", "runs")], related=related)
     found = list(samples(document, checks, ReadOptions(negative="none")))
     assert [(s.head_text, s.tail_text, s.relation) for s in found] == [
@@ -111,26 +111,3 @@ def test_offsets_of_another_unit() -> None:
 def test_a_malformed_relation_names_its_line(link: Link, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read(link)
-
-
-@pytest.mark.parametrize(
-    ("ambiguous", "expected"),
-    [(None, [("a", "c")]), ("first", [("a", "c")]), ("all-pairs", [("a", "c"), ("b", "d")])],
-)
-def test_mentions_of_concepts(ambiguous: Any, expected: list[tuple[str, str]]) -> None:
-    mentions = {"a": Mention(0, 1), "c": Mention(3, 4), "b": Mention(10, 11), "d": Mention(15, 16)}
-    checks, sentences = RecordChecks("a"), [(0, 9), (10, 20)]
-
-    def chosen(options: ReadOptions) -> list[tuple[str, str]]:
-        heads, tails = ["a", "b"], ["c", "d"]
-        return closest_pairs(mentions, heads, tails, sentences, checks, options, 1)
-
-    assert chosen(ReadOptions(ambiguous=ambiguous)) == expected
-    assert checks.noted() == ["1 relation has entities with several mentions; the first: line 1"]
-    assert chosen(ReadOptions(ambiguous="skip")) == []
-    # "a" inside "A b" is closest, but another one stands apart
-    nested = {"A b": Mention(0, 3), "b": Mention(2, 3), "other": Mention(8, 9)}
-    pair = closest_pairs(nested, ["A b"], ["b", "other"], sentences, checks, ReadOptions(), 1)
-    assert pair == [("A b", "other")]
-    with pytest.raises(InputError, match="a concept without a mention"):
-        closest_pairs(mentions, [], ["c"], sentences, checks, ReadOptions(), 1)

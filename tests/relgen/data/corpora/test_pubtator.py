@@ -70,10 +70,27 @@ def test_other_mentions_of_related_concepts_are_not_negative(tmp_path: Path) -> 
         assert [(s.head_text, s.tail_text, s.relation) for s in each] == negative
 
 
+def test_a_variant_is_no_gene_with_its_number(tmp_path: Path) -> None:
+    content = """1|t|BRAF V600E in melanoma
+1|a|The DAB2 gene is lost. V600E causes melanoma.
+1\t0\t4\tBRAF\tGene\t673
+1\t5\t10\tV600E\tVariant\ttmVar:p|SUB|V|600|E;HGVS:p.V600E;CorrespondingGene:673
+1\t14\t22\tmelanoma\tDisease\tD008545
+1\t27\t31\tDAB2\tGene\t600
+1\t59\t67\tmelanoma\tDisease\tD008545
+1\tNegative_Correlation\t600\tD008545\tNovel
+1\tAssociation\tCorrespondingGene:673;HGVS:p.V600E\tD008545
+"""
+    gene, variant = READ(_write(tmp_path, content))
+    assert (gene.head_text, gene.tail_text) == ("DAB2", "melanoma")
+    # no sentence goes on from the title to the abstract
+    assert (variant.head_text, variant.text) == ("V600E", "BRAF V600E in melanoma")
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("123\tCID\tD001\tD9", r"txt:12: .*a concept without a mention"),
+        ("123\tCID\tD001\tD9", r"txt:12: .*a concept without a mention .got 'D9'"),
         ("123\t1\t2", r"txt:12: neither a text, nor a mention or a relation"),
         ("123\t28\t35\tulcers\tX\tD7\n123\tCID\tD7\tD001", r"txt:13: .*got 'ulcers'"),
     ],
