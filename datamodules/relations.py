@@ -396,7 +396,15 @@ class RelationDataModule(LightningDataModule):
         for name in names:
             self._tables[name], number = reviewed.applied(self._tables[name])
             self.reviewed += number
-        if names and len(added := reviewed.written()):
+        added = reviewed.written()
+        if not self.reviewed and not len(added):
+            raise InputError(
+                f"none of the {len(reviewed)} reviewed samples are among those to train on "
+                "(by id and text)",
+                path=file,
+                remedy="name what relgen review made of --data.generated or --data.unlabelled",
+            )
+        if names and len(added):
             self._tables[names[0]] = concatenate_datasets([self._tables[names[0]], added])
         if self.reviewed < len(reviewed):
             _LOG.warning(

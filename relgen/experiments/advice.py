@@ -107,13 +107,14 @@ def labelling_advice(summaries: Sequence[Mapping[str, Any]]) -> list[Advice]:
 
 
 def run_advice(results: Mapping[str, Any]) -> list[tuple[str, Advice]]:
-    """Return the advice on the test set and each generated set of `results.json`, with its name."""
+    """Return the advice on the sets of `results.json`: tested, reviewed, and each generated one."""
     sets: dict[str, dict[int, Mapping[str, Any]]] = {}
     for row in results["arms"]:
         arm = parse_arm(row["arm"])
         if arm.generation and arm.first is None:
             sets.setdefault(arm.generation, {})[row["seed"]] = row
-    found, embedded = _tested(results.get("tested") or {}), list[str]()
+    found = _tested(results.get("tested") or {}) + _reviewed(results.get("reviewed") or {})
+    embedded = list[str]()
     for name, rows in sets.items():
         generated, labelled = (
             [row[key] for row in rows.values() if row.get(key)]
@@ -136,6 +137,18 @@ def _tested(counts: Mapping[str, int]) -> list[tuple[str, Advice]]:
     )
     remedy = "add some (relgen data split --test 0.3 holds them out)"
     return [("test set", Advice(problem, remedy))] if lacking else []
+
+
+def _reviewed(review: Mapping[str, Any]) -> list[tuple[str, Advice]]:
+    """Return advice on decisions that concern no sample of the run."""
+    if not review or review["used"] == review["sentences"]:
+        return []
+    total, unused = review["sentences"], review["sentences"] - review["used"]
+    problem = (
+        f"{unused} of {total} reviewed sentences have no effect, because they are not among the "
+        "samples of this run"
+    )
+    return [("review", Advice(problem, "review what it has written and labelled"))]
 
 
 def _cause(entry: Mapping[str, Any], summary: Mapping[str, Any]) -> tuple[str, str]:

@@ -129,7 +129,7 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
     return Corpus(train, test, known.schema, kept_out)
 
 
-def check_reviewed(experiment: Experiment, corpus: Corpus) -> None:
+def check_reviewed_samples(experiment: Experiment, corpus: Corpus) -> None:
     """Raise InputError if the reviewed samples are malformed or have labels of another schema."""
     if experiment.reviewed is not None:
         _check(Path(experiment.reviewed), load_schema(corpus.schema))

@@ -17,25 +17,27 @@ from relgen.data import Half
 from relgen.experiments.arms import GENERATIONS, UNTRAINED
 from relgen.experiments.classifier_commands import Training, trained_alike
 from relgen.experiments.config import Experiment
-from relgen.experiments.corpora import check_files, check_reviewed, plan_corpus
+from relgen.experiments.corpora import check_files, check_reviewed_samples, plan_corpus
+from relgen.experiments.reviews import check_reviewed
 from relgen.experiments.stage_commands import StageCommands
 from relgen.experiments.stages import ArmStages, Initialisation, Plan, Stage, StageFolders
 from relgen.generation import GenerationSettings
 
 
 def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
-    """Plan the stages of an experiment; this reads only presets, schemas and corpus files.
+    """Plan the stages of an experiment; this reads only presets, schemas and samples.
 
     For a cell of a grid, `out` is the grid's folder. Raises InputError if a corpus file or preset
-    is missing, or an arm needs DPO but uses a server.
+    is missing, an arm needs DPO but uses a server, or a review has no effect.
     """
     check_files(experiment)
     folders = StageFolders(out, cell=cell)
     corpus = plan_corpus(experiment.corpus, folders)
-    check_reviewed(experiment, corpus)
+    check_reviewed_samples(experiment, corpus)
     commands = StageCommands(experiment, corpus, folders)
     _check_generating(commands)
     arms = [arm for seed in experiment.seeds for arm in _plan_seed(commands, seed)]
+    check_reviewed(experiment, arms)
     schema = find_schema(corpus.schema)
     return Plan(tuple(folders.stages.values()), tuple(arms), schema, corpus.test)
 

@@ -24,6 +24,7 @@ from relgen.experiments.arms import UNTRAINED, parse_arm
 from relgen.experiments.compare import SCORES, compare, summarise
 from relgen.experiments.config import Experiment
 from relgen.experiments.corpora import ON_DISK
+from relgen.experiments.reviews import describe_review
 from relgen.experiments.stages import ArmStages, Plan, Stage
 
 _DIVERSITY = ("cosine", "cosine_masked", "distinct_2", "self_bleu", "vendi", "word_repetition")
@@ -83,7 +84,7 @@ def write_results(experiment: Experiment, plan: Plan, out: Path) -> dict[str, An
         "shots": experiment.shots,
         "fewer_shots": _fewer_shots(plan, experiment.shots),
         "tested": {label: tested[label] for label in schema.labels},
-        "reviewed": _reviewed(experiment.reviewed),
+        "reviewed": describe_review(experiment, plan.arms),
         "arms": arms,
         "summary": summarise(arms),
         **compare(arms, plan, schema.negative, gold),
@@ -236,20 +237,6 @@ def _train_samples(stages: ArmStages) -> int:
     files = [stage.folder / "train.jsonl" for stage in (human, stages.collect) if stage]
     files += [stages.unlabelled.folder / "labelled.jsonl"] if stages.unlabelled else []
     return sum(1 for file in files for line in read_lines(file) if line.strip())
-
-
-def _reviewed(file: str | None) -> dict[str, Any] | None:
-    """Return how many sentences people decided on, in which time, and what they decided."""
-    if file is None:
-        return None
-    found = [s.review for s in iter_samples(file, rejected=True) if s.review is not None]
-    decisions = Counter(str(review.get("decision") or "labelled") for review in found)
-    seconds = sum(review.get("seconds") or 0.0 for review in found)
-    return {
-        "sentences": len(found),
-        "minutes": round(seconds / 60, 1),
-        "decisions": dict(sorted(decisions.items())),
-    }
 
 
 def _generation(stages: ArmStages) -> dict[str, Any]:

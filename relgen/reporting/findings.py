@@ -95,6 +95,8 @@ def _reviewed(run: Run) -> str:
     said = f"People reviewed {counted(review['sentences'], 'sentence')}"
     if review["minutes"]:  # not every annotation tool says
         said += f" in {review['minutes']} minutes"
+    if review["used"] < review["sentences"]:
+        kinds += f"; {review['used']} of them in this run"
     brought = [
         f"in {row['than']} it {_change(row['mean'])}"
         for row in run.results.get("against_unreviewed", [])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from datamodules.utils.reviewed import Reviewed
+from relgen.common.errors import InputError
 from relgen.data.arrow import load_table
 from relgen.data.samples import Sample, write_samples
 from tests.datamodules.relation_data import made
@@ -85,3 +86,13 @@ def test_a_training_takes_them(files: Path, caplog: Any) -> None:
         f"{files / 'reviewed.jsonl'} are among those to train on"
     ]
     assert "reviewed" not in made(files, give=give, mix="human").describe()["files"]
+
+
+def test_a_review_of_other_samples_is_refused(files: Path) -> None:
+    written(files)
+    write_samples(files / "generated.jsonl", samples(3, source="generated", skip=20))
+    (files / "reviewed.jsonl").write_text(
+        (files / "reviewed.jsonl").read_text("utf-8").replace('"added"', '"accepted"'), "utf-8"
+    )
+    with pytest.raises(InputError, match=r"reviewed\.jsonl: none of the 4 reviewed samples are"):
+        made(files, give=("human", "generated", "reviewed"))

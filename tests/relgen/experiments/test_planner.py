@@ -186,7 +186,8 @@ def test_unlabelled_sentences_are_read_once_and_trained_on(
 def test_a_review_redoes_what_depends_on_it(
     experiment: Experiment, tmp_path: Path, commands: FakeCommands
 ) -> None:
-    one = Sample("g-1", "Ann in Bern", Entity(0, 3), Entity(7, 11), "a", "generated")
+    text = "Ann met Bob at the sea."  # of FakeCommands
+    one = Sample("train-1", text, Entity(0, 3), Entity(8, 11), "a", "generated")
     file = tmp_path / "reviewed.jsonl"
     review = {"reviewer": "ann", "decision": "changed", "seconds": 90}
     no = replace(one, id="g-0", relation=UNLABELLED, review={**review, "decision": "rejected"})
@@ -204,7 +205,8 @@ def test_a_review_redoes_what_depends_on_it(
     ]
     results = read_json(tmp_path / "run" / "results.json")
     decisions = {"changed": 1, "rejected": 1}
-    assert results["reviewed"] == {"sentences": 2, "minutes": 3.0, "decisions": decisions}
+    facts = {"sentences": 2, "used": 1, "minutes": 3.0, "decisions": decisions}
+    assert results["reviewed"] == facts  # one is of another run
     assert [arm["train_samples"] for arm in results["arms"]] == [1, 2, 2]
     (row,) = results["against_unreviewed"]
     assert (row["arm"], row["than"]) == ("obo_mix_reviewed", "obo_mix")

@@ -119,7 +119,8 @@ def test_what_was_done(tmp_path: Path) -> None:
 
 def test_what_a_review_brought(tmp_path: Path) -> None:
     folder = make_run(tmp_path)
-    review = {"sentences": 120, "minutes": 16.0, "decisions": {"accepted": 90, "rejected": 30}}
+    review = {"sentences": 120, "used": 120, "minutes": 16.0}
+    review["decisions"] = {"accepted": 90, "rejected": 30}
     row = {"arm": "obo_dpo_mix_reviewed", "than": "obo_dpo_mix", "mean": 0.021}
     results = read_json(folder / "results.json") | {"reviewed": review}
     write_json(folder / "results.json", results | {"against_unreviewed": [row]})
@@ -129,6 +130,14 @@ def test_what_a_review_brought(tmp_path: Path) -> None:
     ) in write_report(folder)[1].read_text(encoding="utf-8")
     write_json(folder / "results.json", results | {"reviewed": review | {"minutes": 0.0}})
     assert " People reviewed 120 sentences (90 acc" in write_report(folder)[1].read_text("utf-8")
+    # some are of another run
+    write_json(folder / "results.json", results | {"reviewed": review | {"used": 3}})
+    page = write_report(folder)[1].read_text("utf-8")
+    assert "(90 accepted, 30 rejected; 3 of them in this run)" in page
+    assert (
+        "- review: 117 of 120 reviewed sentences have no effect, because they are not among the "
+        "samples of this run; review what it has written and labelled.\n"
+    ) in page
 
 
 def test_relations_with_fewer_shots_are_named(tmp_path: Path) -> None:
