@@ -1,10 +1,10 @@
 """spaCy's DocBin (`.spacy`) with relations in `Doc._.rel`, as its relation component reads them.
 
 `rel` maps the first tokens of two entities to the probability of each label:
-`{(0, 5): {"founded_by": 1.0, "works_for": 0.0}}`. The column `relation` names another attribute
-than `rel`. Labels of at least a half count. Sentences are
-those of the documents, where they have any. The bin must have been written with
-`store_user_data=True`.
+`{(0, 5): {"founded_by": 1.0, "works_for": 0.0}}`. Entities are those of `doc.ents`, and of the span
+groups (`doc.spans`), which may overlap, where none of `doc.ents` begins. The column `relation`
+names another attribute than `rel`. Labels of at least a half count. Sentences are those of the
+documents, where they have any. The bin must have been written with `store_user_data=True`.
 """
 
 from __future__ import annotations
@@ -56,16 +56,35 @@ def _documents(path: Path) -> Iterator[Any]:
 
 
 def _document(doc: Any, name: str, place: str, attribute: str) -> Document:
-    entities = {
-        each.start: Entity(each.start_char, each.end_char, each.label_) for each in doc.ents
-    }
-    links = []
+    spans, links = _spans(doc), []
     for pair, labels in (doc.user_data.get(("._.", attribute, None, None)) or {}).items():
         if not isinstance(labels, dict) or len(pair) != 2:
             problem = "must map (first token of head, of tail) to {label: probability}"
             raise InputError(problem, field=f"doc._.{attribute}", value={pair: labels})
+        if any(len(spans.get(token, ())) > 1 for token in pair):
+            remedy = "put the one that is meant into doc.ents"
+            problem = "several spans begin at a token"
+            raise InputError(problem, field=f"doc._.{attribute}", value=pair, remedy=remedy)
         links += [Link(pair[0], pair[1], label) for label, value in labels.items() if value >= 0.5]
     sentences = None
     if doc.has_annotation("SENT_START"):
         sentences = [(each.start_char, each.end_char) for each in doc.sents]
+    entities: dict[Any, Entity] = {}
+    for token, found in spans.items():
+        entities |= {(token, n) if n else token: each for n, each in enumerate(found)}
     return Document(name, place, doc.text, {}, links, sentences, entities)
+
+
+def _spans(doc: Any) -> dict[int, list[Entity]]:
+    """Return the entities that begin at each token: that of `doc.ents`, or those of span groups."""
+    found = {each.start: {(each.start, each.end): each} for each in doc.ents}
+    entered = set(found)
+    for each in (span for group in doc.spans.values() for span in group):
+        if each.start not in entered:
+            found.setdefault(each.start, {}).setdefault((each.start, each.end), each)
+    return {
+        token: [
+            Entity(each.start_char, each.end_char, each.label_ or None) for each in ends.values()
+        ]
+        for token, ends in found.items()
+    }

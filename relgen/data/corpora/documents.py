@@ -8,7 +8,7 @@ counted. The document's name is the samples' `group`.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, groupby
@@ -25,7 +25,7 @@ from relgen.data.validation import RecordChecks
 Key = TypeVar("Key", bound=Hashable)
 Related = tuple[Sequence[Any], Sequence[Any]]
 """The keys of entities of which each one on the left is related to each one on the right."""
-_ANSWERED = "have a task that is answered before: left out, since the first accepted answer counts"
+_DIFFER = "have annotations that differ: the most frequent counts, or else the first with relations"
 
 
 class Mention(NamedTuple):
@@ -56,7 +56,7 @@ class Document:
         entities: those that were asked for so far, in characters.
         related: what is related by annotations that are no `links`.
         group: what its samples belong to; by default the document itself.
-        task: what an annotator was shown; of documents with the same task the first one counts.
+        task: what annotators were shown: documents with the same task are answers to it.
     """
 
     name: str
@@ -89,6 +89,19 @@ class Document:
         return entity
 
 
+def majority_answer(answers: Sequence[Document], checks: RecordChecks) -> Document:
+    """Return the answer to a task with the most frequent relations, or else the first with any."""
+
+    def related(answer: Document) -> Hashable:
+        ends = {key: (mention.start, mention.end) for key, mention in answer.mentions.items()}
+        return frozenset((ends.get(x.head), ends.get(x.tail), x.label) for x in answer.links)
+
+    counts = Counter(map(related, answers))
+    if len(counts) > 1:
+        checks.note(_DIFFER, answers[0].place)
+    return max(answers, key=lambda each: (counts[related(each)], bool(each.links)))
+
+
 Parse = Callable[[Mapping[str, Any], str, int | str, RecordChecks], Document | None]
 """Returns the document of a record, from a name for it and its place; None if it is left out."""
 
@@ -117,7 +130,7 @@ class JsonReader:
     def __call__(self, path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
         """Yield the samples of a file (see `reading.Reader`)."""
         stem, columns = options.split_name or path.stem, known_columns(options, "text", "group")
-        keys, tasks = dict[str, None](), set[Hashable]()
+        keys, answers = dict[str, None](), dict[Hashable, list[Document]]()
         for place, record in json_records(path):
             document = None
             with checks.record(place), malformed(self.form):
@@ -134,11 +147,12 @@ class JsonReader:
                     group = str(_holder(record, columns["group"])[columns["group"]])
                     parsed = replace(parsed, group=group)
                 document = parsed  # nothing of a record with an error
-            if document is not None and document.task is not None and document.task in tasks:
-                checks.note(_ANSWERED, place)
+            if document is not None and document.task is not None:
+                answers.setdefault(document.task, []).append(document)
             elif document is not None:
-                tasks.add(document.task)
                 yield from samples(document, checks, options)
+        for task in answers.values():
+            yield from samples(majority_answer(task, checks), checks, options)
 
     def read_task(
         self, record: Mapping[str, Any], name: str, checks: RecordChecks, *, whole: bool

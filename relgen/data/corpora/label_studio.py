@@ -12,15 +12,12 @@ annotations of a task the ground truth counts, or else the most frequent relatio
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from relgen.common import InputError
-from relgen.data.corpora.documents import Document, JsonReader, Link, Mention
+from relgen.data.corpora.documents import Document, JsonReader, Link, Mention, majority_answer
 from relgen.data.validation import AlikeError, RecordChecks, value_of
-
-_DIFFER = "have annotations that differ: the most frequent counts, or else the first with relations"
 
 
 def _parse(
@@ -34,28 +31,16 @@ def _parse(
         checks.note("have no annotation: left out", place)
         return None
     true = [each for each in annotations if each.get("ground_truth")]
-    said = [_said(each) for each in true or annotations]
-    related = [_related(*each) for each in said]
-    counts = Counter(related)
-    if len(counts) > 1:
-        checks.note(_DIFFER, place)
-    # of equally frequent ones, the first with relations
-    most = max(range(len(said)), key=lambda i: (counts[related[i]], bool(related[i]), -i))
-    mentions, links = said[most]
     key = f"{name.rpartition('-')[0]}-{task['id']}" if "id" in task else name
-    return Document(key, place, _text(task["data"]), mentions, links)
+    text = _text(task["data"])
+    answers = [Document(key, place, text, *_said(each)) for each in true or annotations]
+    return majority_answer(answers, checks)
 
 
 def _said(annotation: Mapping[str, Any]) -> tuple[dict[Any, Mention], list[Link]]:
     result = [each for each in annotation.get("result") or [] if isinstance(each, dict)]
     mentions = {r.get("id"): _mention(r["value"]) for r in result if _is_region(r)}
     return mentions, [x for r in result if r.get("type") == "relation" for x in _links(r)]
-
-
-def _related(mentions: Mapping[Any, Mention], links: Sequence[Link]) -> Hashable:
-    """Return what the annotations of one task have in common if they agree."""
-    ends = {key: (mention.start, mention.end) for key, mention in mentions.items()}
-    return frozenset((ends.get(x.head), ends.get(x.tail), x.label) for x in links)
 
 
 def _is_region(region: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@
      "relations": [{"head": 1, "child": 6, "head_span": {"start": 0, "end": 10, …},
                     "child_span": {…}, "label": "founded_by"}], "answer": "accept"}
 
-Only accepted answers count. Of several to a task, by one or several annotators, the first does.
+Only accepted answers count, and of several to a task the most frequent relations.
 """
 
 from __future__ import annotations

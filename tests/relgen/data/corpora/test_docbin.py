@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ spacy: Any = pytest.importorskip("spacy")
 READ = reader("docbin")
 
 
-def _write(path: Path, relations: Any, *, sentences: bool = True, name: str = "rel") -> Path:
+def _write(
+    path: Path,
+    relations: Any,
+    *,
+    sentences: bool = True,
+    name: str = "rel",
+    groups: Sequence[Sequence[tuple[int, int, str]]] = (),
+) -> Path:
     from spacy.tokens import Doc, DocBin, Span
 
     if not Doc.has_extension(name):
@@ -24,6 +32,8 @@ def _write(path: Path, relations: Any, *, sentences: bool = True, name: str = "r
     starts = [number in (0, 3) for number in range(len(words))] if sentences else None
     doc = Doc(spacy.blank("en").vocab, words=words, sent_starts=starts)
     doc.ents = [Span(doc, 3, 5, label="ORG"), Span(doc, 8, 10, label="PER")]
+    for number, group in enumerate(groups):
+        doc.spans[f"g{number}"] = [Span(doc, *span) for span in group]
     setattr(doc._, name, relations)
     DocBin(docs=[doc], store_user_data=True).to_disk(path)
     return path
@@ -56,6 +66,18 @@ def test_relations_in_another_attribute(negative: str | None, tmp_path: Path) ->
     assert (sample.head_text, sample.relation) == ("Kite Press", "founded_by")
     with pytest.raises(InputError, match=r"unknown key \(got 'text'\); this format takes relation"):
         list(READ(path, columns={"text": "links"}))
+
+
+def test_spans_of_groups_may_overlap(tmp_path: Path) -> None:
+    groups = [[(3, 5, "TEAM"), (4, 5, "PRODUCT"), (9, 10, "NAME"), (0, 2, "")], [(4, 5, "PRODUCT")]]
+    path = _write(tmp_path / "a.spacy", {(4, 9): {"r": 1.0}, (3, 4): {"s": 1.0}}, groups=groups)
+    assert [(s.head_text, s.head.type, s.tail_text, s.relation) for s in READ(path)] == [
+        ("Press", "PRODUCT", "Ade", "r"),
+        ("Kite Press", "ORG", "Press", "s"),
+    ]
+    path = _write(tmp_path / "b.spacy", {(4, 9): {"r": 1.0}}, groups=[*groups, [(9, 11, "NAME")]])
+    with pytest.raises(InputError, match=r"several spans begin at a token \(got \(4, 9\)\); put"):
+        list(READ(path))
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
