@@ -37,14 +37,16 @@ def read_jsonl(path: str | Path) -> Iterator[Any]:
 
 
 @contextmanager
-def row_writer(path: Path, schema: Callable[[], pyarrow.Schema]) -> Iterator[Callable[[Rows], Any]]:
+def row_writer(
+    path: Path, schema: Callable[[], pyarrow.Schema], *, replace: bool = True
+) -> Iterator[Callable[[Rows], Any]]:
     """Yield a function that writes rows; the file appears, complete, when the block has ended.
 
     `schema` returns the columns of a file that ends in `.parquet`, so that shards have the same
-    ones whatever they hold; another file gets lines of JSON.
+    ones whatever they hold; another file gets lines of JSON. For `replace` see `atomic_writer`.
     """
     if path.suffix != ".parquet":
-        with atomic_writer(path) as stream:
+        with atomic_writer(path, replace=replace) as stream:
             yield lambda rows: stream.write(to_jsonl(rows))
         return
     from pyarrow import Table
@@ -59,7 +61,7 @@ def row_writer(path: Path, schema: Callable[[], pyarrow.Schema]) -> Iterator[Cal
             waiting.clear()
 
     with (
-        atomic_writer(path, binary=True) as stream,
+        atomic_writer(path, binary=True, replace=replace) as stream,
         ParquetWriter(stream, columns, compression="zstd") as writer,
     ):
         yield write

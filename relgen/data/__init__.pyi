@@ -1,4 +1,3 @@
-from .arrow import PROVENANCE as PROVENANCE
 from .arrow import load_table as load_table
 from .card import write_dataset_folder as write_dataset_folder
 from .exclusion import Exclusion as Exclusion
@@ -20,6 +19,7 @@ from .overlap import context_words as context_words
 from .overlap import jaccard as jaccard
 from .overlap import word_set as word_set
 from .parquet import parquet_rows as parquet_rows
+from .parquet import sample_columns as sample_columns
 from .pools import Pool as Pool
 from .relation_descriptions import read_descriptions as read_descriptions
 from .relation_descriptions import schema_from_descriptions as schema_from_descriptions

@@ -10,30 +10,13 @@ from datasets import Dataset, Features, Value
 from datasets.exceptions import DatasetGenerationError
 
 from relgen.common import InputError, content_hash
+from relgen.data.parquet import PROVENANCE, REVIEW
 from relgen.data.samples import iter_samples
 
 # part of the cache's key, which does not depend on the code: increase it when `_rows` changes
 _VERSION = 4
 
 _ENTITY = {"start": Value("int64"), "end": Value("int64"), "type": Value("string")}
-PROVENANCE = {
-    "model": Value("string"),
-    "adapter": Value("string"),
-    "mode": Value("string"),
-    "chain": Value("int64"),
-    "step": Value("int64"),
-    "seed": Value("int64"),
-    "prompt_hash": Value("string"),
-    "mean_token_logprob": Value("float64"),
-    "intended": Value("string"),
-    "relgen_version": Value("string"),
-}
-REVIEW = {
-    "reviewer": Value("string"),
-    "decision": Value("string"),
-    "comment": Value("string"),
-    "seconds": Value("float64"),
-}
 FEATURES = Features(
     {
         "id": Value("string"),
@@ -42,10 +25,10 @@ FEATURES = Features(
         "tail": _ENTITY,
         "relation": Value("string"),
         "source": Value("string"),
-        "provenance": PROVENANCE,
+        "provenance": {key: Value(kind) for key, kind in PROVENANCE.items()},
         # pairs: a struct would need a field for each label of each schema
         "scores": [{"relation": Value("string"), "probability": Value("float64")}],
-        "review": REVIEW,
+        "review": {key: Value(kind) for key, kind in REVIEW.items()},
     }
 )
 

@@ -17,9 +17,10 @@ from datasets import Features, Value
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from relgen.common import InputError, markdown_code, markdown_text, write_text
-from relgen.data.arrow import FEATURES, PROVENANCE
+from relgen.data.arrow import FEATURES
 from relgen.data.language import language_code
 from relgen.data.options import CardOptions
+from relgen.data.parquet import PROVENANCE
 from relgen.data.samples import Sample, iter_files, with_samples, write_samples
 from relgen.data.schema import RelationSchema, load_schema
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from relgen.common import decode_json
-from relgen.data.samples import Sample, checked_samples
+from relgen.data.samples import Sample, checked_samples, is_parquet
 from relgen.data.schema import RelationSchema
 from relgen.data.shared_sentences import Sentences
 from relgen.data.text import normalised
@@ -51,7 +51,12 @@ class Pool(Sequence[Sample]):
 
     @classmethod
     def of_file(cls, checks: RecordChecks, schema: RelationSchema | None = None) -> Pool:
-        """Read a samples file as `checked_samples` does; a sentence is read again when needed."""
+        """Read a samples file as `checked_samples` does; a sentence is read again when needed.
+
+        The samples of a Parquet file are kept.
+        """
+        if is_parquet(Path(checks.path)):
+            return cls(checked_samples(checks, schema))
         starts = array("q", [0])
 
         def read(position: int) -> Sample:

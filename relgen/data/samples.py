@@ -23,9 +23,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relgen.common import InputError, decode_json, refuse_unprintable, write_jsonl
+from relgen.common import InputError, decode_json, refuse_unprintable, row_writer
 from relgen.data.file_kinds import binary_kind, refuse_unless_lines
-from relgen.data.parquet import parquet_rows
+from relgen.data.parquet import parquet_rows, sample_columns
 from relgen.data.text import clean_label, splits_word
 from relgen.data.validation import AlikeError, RecordChecks, json_lines, value_of
 
@@ -69,11 +69,11 @@ class Sample:
     Args:
         id: unique within a file; empty for a draft that was just generated.
         source: `human` or `generated`.
-        provenance: origin of a generated sample; its keys are those of `arrow.PROVENANCE`.
+        provenance: origin of a generated sample; its keys are those of `parquet.PROVENANCE`.
         scores: the probability of each relation, on which classifiers train instead of `relation`
             unless the sample has a `review`.
         group: what a split keeps together beside the sentence: a document, a patient.
-        review: who set the relation, `reviewer`, and what else is known of it (`arrow.REVIEW`).
+        review: who set the relation, `reviewer`, and what else is known of it (`parquet.REVIEW`).
 
     Raises:
         InputError: an offset is out of range, or a text or entity is empty.
@@ -337,17 +337,22 @@ def checked_samples(
     checks.finish()
 
 
+def is_parquet(path: Path) -> bool:
+    """Return whether a samples file is, or should be by its name, Parquet."""
+    return path.suffix == ".parquet" or binary_kind(path) == "parquet"
+
+
 def _records(path: Path) -> Iterator[tuple[int | str, Any]]:
     """Yield the lines of JSON, or the rows of Parquet, with their places."""
-    if path.suffix != ".parquet" and binary_kind(path) != "parquet":
+    if not is_parquet(path):
         yield from json_lines(path)
         return
     columns, rows = parquet_rows(path)
     if "head" not in columns.names or not columns.field("head").type.num_fields:
         refuse_unless_lines(path, "parquet")
     for place, row in rows:
-        # a struct has all keys in each row: what this one has not is null
-        known = {key: row.get(key) or {} for key in ("scores", "provenance", "review")}
+        # a struct has all keys in each row, and what this one has not is null; a map is pairs
+        known = {key: dict(row.get(key) or {}) for key in ("scores", "provenance", "review")}
         given = {k: {a: b for a, b in v.items() if b is not None} or None for k, v in known.items()}
         yield place, {**row, **given}
 
@@ -387,8 +392,16 @@ def check_samples(
 
 
 def write_samples(path: str | Path, samples: Iterable[Sample], *, replace: bool = True) -> int:
-    """Write a samples file with `atomic_writer`; return the number of samples."""
-    return write_jsonl(path, (sample.to_json() for sample in samples), replace=replace)
+    """Write a samples file, as JSON lines or by its ending as Parquet; return their number.
+
+    For `replace` see `atomic_writer`.
+    """
+    number = 0
+    with row_writer(Path(path), sample_columns, replace=replace) as write:
+        for sample in samples:
+            write([sample.to_json()])
+            number += 1
+    return number
 
 
 def with_samples(paths: Sequence[str | Path]) -> list[str | Path]:

@@ -18,6 +18,7 @@ from relgen.data import (
     Sample,
     iter_files,
     read_samples,
+    sample_columns,
     with_samples,
 )
 from relgen.labelling.choice import Row, draw_sentences, sketcher
@@ -133,19 +134,7 @@ class Labeller:
 
     def columns(self) -> pyarrow.Schema:
         """Return the columns of labelled samples in Parquet."""
-        import pyarrow as pa
-        from datasets import Features
-
-        from relgen.data import PROVENANCE
-
-        text, number = pa.string(), pa.int64()
-        entity = pa.struct({"start": number, "end": number, "type": text})
-        labels = {label: pa.float64() for label in self.task.schema.labels}
-        columns = {"id": text, "text": text, "head": entity, "tail": entity, "relation": text}
-        columns |= {"source": text, "provenance": pa.struct(Features(PROVENANCE).arrow_schema)}
-        person = {"reviewer": text, "decision": text, "comment": text, "seconds": pa.float64()}
-        columns |= {"scores": pa.struct(labels), "group": text, "review": pa.struct(person)}
-        return pa.schema(columns)
+        return sample_columns(self.task.schema.labels)
 
 
 def refuse_none(path: str | Path, left_out: Counter[str], reviewed: Sequence[Sample]) -> NoReturn:

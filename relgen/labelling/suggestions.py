@@ -54,6 +54,9 @@ def suggest(options: SuggestOptions) -> dict[str, Any]:
     """
     schema = load_schema(options.schema)
     if options.out is not None:
+        if Path(options.out).suffix == ".parquet":
+            remedy = "name a file that ends in .jsonl or .csv"
+            raise InputError("suggestions are no Parquet", path=options.out, remedy=remedy)
         inputs = (options.train, options.unlabelled, options.exclude, options.schema)
         check_outputs([options.out, _log_path(options.out)], inputs)
         stream_state(_log_path(options.out), "suggest")

@@ -24,7 +24,7 @@ from relgen.common import (
     write_jsonl,
     write_summary,
 )
-from relgen.data import Sample, iter_samples, normalised
+from relgen.data import Sample, iter_samples, normalised, write_samples
 from relgen.generation.files.shards import RelationShard
 from relgen.generation.settings import GenerationSettings
 from relgen.generation.states import RelationState
@@ -71,7 +71,7 @@ class OutputPaths:
         names = [path.name for path in (*files, self.summary)]
         with unfinished(self.summary.parent, _COMMAND, names):
             write_jsonl(self.rejected, rejected)
-            write_jsonl(self.generated, (sample.to_json() for sample in samples))
+            write_samples(self.generated, samples)
             return write_summary(self.summary, {"command": _COMMAND, **summary}, files)
 
 
@@ -156,7 +156,8 @@ def _distinct(parts: Sequence[OutputPaths]) -> tuple[list[Sample], list[dict[str
     kept: dict[str, Sample] = {}
     dropped = []
     for part in parts:
-        for sample in iter_samples(part.generated) if part.generated.stat().st_size else ():
+        accepted = read_json(part.summary)["accepted"]
+        for sample in iter_samples(part.generated) if accepted else ():
             if kept.setdefault(normalised(sample.text), sample) is not sample:
                 place = {key: (sample.provenance or {})[key] for key in ("mode", "chain", "step")}
                 repeated = {"reason": "duplicate", "raw": sample.text}

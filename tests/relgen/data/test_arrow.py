@@ -7,7 +7,8 @@ import pytest
 from datasets import load_dataset
 
 from relgen.common.errors import InputError
-from relgen.data.arrow import FEATURES, PROVENANCE, REVIEW, load_table
+from relgen.data.arrow import FEATURES, load_table
+from relgen.data.parquet import PROVENANCE, REVIEW
 from relgen.data.samples import Entity, Sample, read_samples, write_samples
 
 HUMAN = Sample("h", "Ann in Bern", Entity(0, 3), Entity(7, 11), "x")

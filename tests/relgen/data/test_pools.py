@@ -8,7 +8,7 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.pools import Pool
-from relgen.data.samples import Entity, Sample
+from relgen.data.samples import Entity, Sample, write_samples
 from relgen.data.validation import RecordChecks
 
 ROW = '{"text": "Ann met Bøb", "head": {"start": 0, "end": 3}, "tail": {"start": 8, "end": 11}, '
@@ -29,6 +29,12 @@ def test_samples_are_read_again_from_their_lines(tmp_path: Path) -> None:
     assert (list(part), part.ids, part.relations) == ([second], ["p-4"], ["b"])
     with pytest.raises(IndexError):
         part[1]
+
+
+def test_samples_of_parquet(tmp_path: Path) -> None:
+    samples = [Sample("x", "Ann met Bob", Entity(0, 3), Entity(8, 11), "a", group="g")]
+    write_samples(tmp_path / "p.parquet", samples)
+    assert list(Pool.of_file(RecordChecks(tmp_path / "p.parquet"))) == samples
 
 
 def test_samples_in_memory_are_kept() -> None:

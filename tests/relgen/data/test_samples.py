@@ -348,3 +348,18 @@ def test_a_parquet_file_has_the_same_keys(tmp_path):
     Dataset.from_list([{**ROW, "relation": "eats"}]).to_parquet(tmp_path / "s.parquet")
     with pytest.raises(InputError, match=r"s\.parquet: record \[1\]: .*eats"):
         read_samples(tmp_path / "s.parquet", schema=SCHEMA)
+
+
+def test_parquet_is_written_by_its_ending(tmp_path):
+    path = tmp_path / "s.parquet"
+    bare = {key: value for key, value in ROW.items() if key != "relation"}
+    scored = {**ROW, "id": "b", "scores": {"lives_in": 0.9, "none": 0.1}, "group": "d"}
+    reviewed = {**ROW, "id": "c", "review": {"reviewer": "ann", "seconds": 2.5}}
+    rows = [{**bare, "id": "d"}, {**scored, "provenance": {"intended": "none"}}, reviewed]
+    written = [Sample.from_json(row, {"relation": UNLABELLED}) for row in rows]
+    assert write_samples(path, written) == 3
+    assert path.read_bytes()[:4] == b"PAR1"
+    assert [sample.to_json() for sample in iter_samples(path, labelled=False)] == rows
+    assert write_samples(path, written, replace=False) == 3
+    with pytest.raises(InputError, match="would be replaced by other content"):
+        write_samples(path, written[1:], replace=False)

@@ -108,7 +108,7 @@ def test_files(inputs: Inputs, tmp_path: Path, changes: dict[str, Any]) -> None:
 def test_provenance(inputs: Inputs, tmp_path: Path) -> None:
     from datasets import disable_progress_bars
 
-    from relgen.data.arrow import PROVENANCE
+    from relgen.data.parquet import PROVENANCE
 
     disable_progress_bars()
     run(inputs, tmp_path, settings(inputs, seed=7))

@@ -261,6 +261,12 @@ def test_convert_writes_samples_and_says_where(tmp_path, semeval, capsys):
     assert capsys.readouterr().out == f"2 samples of 1 relation -> {out}\n"
 
 
+def test_convert_writes_parquet_that_relgen_reads(tmp_path, semeval):
+    for name in ("s.jsonl", "s.parquet"):
+        run("convert", "--format", "semeval", semeval, "--out", tmp_path / name)
+    assert read_samples(tmp_path / "s.parquet") == read_samples(tmp_path / "s.jsonl")
+
+
 def test_convert_applies_a_patch(tmp_path, semeval, capsys):
     patch = tmp_path / "patch.json"
     patch.write_text('{"semeval-train-9": "Other", "semeval-train-10": "Other"}')

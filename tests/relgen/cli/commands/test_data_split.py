@@ -53,6 +53,15 @@ def test_split_writes_three_files(tmp_path, capsys):
     ]
 
 
+def test_a_parquet_file_is_split_as_its_lines_are(tmp_path):
+    for name in ("p.jsonl", "p.parquet"):
+        write_samples(tmp_path / name, read_split("train"))
+        run("split", tmp_path / name, "--shots", 4, "--test", 0.3, "--out", tmp_path / name[2:])
+    for part in ("train", "dev", "test", "pool"):
+        ours, theirs = (tmp_path / kind / f"{part}.jsonl" for kind in ("parquet", "jsonl"))
+        assert ours.read_text() == theirs.read_text() != ""
+
+
 def test_split_again_gives_the_same_bytes_and_no_stale_dev(tmp_path):
     pool, out = tmp_path / "pool.jsonl", tmp_path / "k4"
     write_samples(pool, read_split("train"))
