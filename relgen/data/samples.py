@@ -134,6 +134,11 @@ class Sample:
         return self.text[: first.start], self.text[first.end : second.start], self.text[end:]
 
     @property
+    def pair(self) -> tuple[str, int, int, int, int]:
+        """Return what two samples of the same entities in the same sentence have in common."""
+        return (self.text, self.head.start, self.head.end, self.tail.start, self.tail.end)
+
+    @property
     def rejected(self) -> bool:
         """Return whether a person threw the sample out."""
         return _is_rejected(self.review)

@@ -217,6 +217,7 @@ def _decision(session: Session, request: DecideRequest) -> Decision:
         raise InputError("no such sample", field="id", value=request.id)
     return Decision(
         request.id,
+        sample.text,
         request.reviewer,
         request.accepted,
         request.relation,

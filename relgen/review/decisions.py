@@ -2,13 +2,14 @@
 
 Every decision is a line of the log, from which the state is built again:
 
-    {"decision": {"id": "s-1", "reviewer": "ann", "accepted": true, "relation": "founded_by",
-                  "head": {"start": 0, "end": 3, "type": null}, "tail": {…}, "comment": "",
-                  "seconds": 7.5}}
-    {"undo": "ann"}
+    {"decision": {"id": "s-1", "text": "…", "reviewer": "ann", "accepted": true,
+                  "relation": "founded_by", "head": {"start": 0, "end": 3, "type": null},
+                  "tail": {…}, "comment": "", "seconds": 7.5}}
+    {"undo": {"id": "s-1", "text": "…", "reviewer": "ann"}}
     {"added": {…}}
     {"results": {"source": "label-studio:3", "decisions": […], "added": […]}}
 
+A decision is about the sample with its id and text, whatever else the file under review holds.
 `undo` takes back the last decision of a reviewer; `added` is a sample that a person wrote;
 `results` are those of an annotation tool, and replace the earlier ones of the same source.
 """
@@ -16,7 +17,7 @@ Every decision is a line of the log, from which the state is built again:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,6 +33,7 @@ class Decision:
     """A reviewer's decision about a sample, made in `seconds`; offsets are in characters."""
 
     id: str
+    text: str
     reviewer: str
     accepted: bool
     relation: str | None
@@ -57,8 +59,8 @@ class Results:
     """What an export of an annotation tool says: decisions of its annotators, and new samples."""
 
     source: str
-    decisions: Sequence[Decision]
-    added: Sequence[Sample]
+    decisions: list[Decision]
+    added: list[Sample]
 
     def to_json(self) -> dict[str, Any]:
         """Return the object for a line of the log."""

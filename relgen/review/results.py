@@ -2,7 +2,8 @@
 
 Of the tasks of `exports`, what each annotator made of one becomes a decision of that reviewer:
 accepted, changed, or rejected where the task was rejected (Prodigy, Argilla) or its relation
-removed (Label Studio). All other annotated relations are samples that a person wrote.
+removed; without a relation before and after, no relation holds, if the schema has a label for that.
+All other annotated relations are samples that a person wrote.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from relgen.common import InputError, counted
-from relgen.data import Entity, RecordChecks, Sample
+from relgen.data import UNLABELLED, Entity, RecordChecks, Sample
 from relgen.data.corpora import malformed
 from relgen.review.annotations import (
     CORRECT,
@@ -34,6 +35,8 @@ from relgen.review.session import Session
 def take_over(path: str | Path, session: Session) -> None:
     """Put a tool's decisions in the place of its earlier ones, and print how many they are.
 
+    The earlier ones are those of the same project of Label Studio, the same annotators of Prodigy,
+    and the same records of Argilla, since the exports of these two name no data set.
     Annotations that cannot be read, as with a relation without a label, are left out, and named on
     stderr. Nothing is taken over where others cannot be used.
 
@@ -52,8 +55,11 @@ def take_over(path: str | Path, session: Session) -> None:
         raise error.at(path=path) from error
     own, counts = [one for one in given if one.task not in others], Counter[str]()
     found = read_annotated(path, tool, own, session.samples)
-    results = _results(path, tool, source, found, session, counts)
-    counts["withdrawn, as the export no longer has them"] = session.take_over(results)
+    stay, replaced = _parted(session.earlier(source), tool, records, given)
+    results = _results(path, tool, replaced, found, session, counts)
+    both = [*stay.decisions, *results.decisions], [*stay.added, *results.added]
+    withdrawn = session.take_over(Results(source, *both))
+    counts["withdrawn, as the export no longer has them"] = withdrawn
     counts["left out, as they cannot be read"] = len(own) - len(found)
     counts["left out, as their samples are not under review"] = len(given) - len(own)
     said = [counted(len(results.decisions), "decision")]
@@ -77,10 +83,35 @@ def _others(tool: Tool, records: Sequence[Mapping[str, Any]], session: Session) 
     return {name for name in names if name is not None} - session.samples.keys()
 
 
+def _parted(
+    earlier: Results,
+    tool: Tool,
+    records: Sequence[Mapping[str, Any]],
+    given: Sequence[Annotation],
+) -> tuple[Results, Results]:
+    """Return what stays of earlier results, and what an export takes the place of."""
+    people = {one.reviewer for one in given}
+    tasks = {sample_name(tool, record) for record in records}
+
+    def replaced(task: str, reviewer: str) -> bool:
+        if tool == "argilla":
+            return task in tasks
+        return tool == "label-studio" or not people.isdisjoint(reviewer.split(", "))
+
+    stay, gone = (Results(earlier.source, [], []) for _ in range(2))
+    for decision in earlier.decisions:
+        part = gone if replaced(decision.id, decision.reviewer) else stay
+        part.decisions.append(decision)
+    for sample in earlier.added:
+        part = gone if replaced(sample.id, (sample.review or {})["reviewer"]) else stay
+        part.added.append(sample)
+    return stay, gone
+
+
 def _results(
     path: Path,
     tool: Tool,
-    source: str,
+    own: Results,
     found: Sequence[tuple[Annotation, list[Sample]]],
     session: Session,
     counts: Counter[str],
@@ -91,7 +122,7 @@ def _results(
     """
     checks, decisions, added = RecordChecks(path), list[Decision](), list[Sample]()
     checks.line_remedy, checks.may_be_empty = CORRECT, True
-    free, taken = session.beside(source)
+    free, others = session.beside(own)
     tasks: dict[str, list[tuple[Annotation, list[Sample]]]] = {}
     for pair in found:
         tasks.setdefault(pair[0].task, []).append(pair)
@@ -106,14 +137,14 @@ def _results(
                 new[one.reviewer] = [replace(sample, group=task) for sample in samples]
                 if original is not None:
                     mine, new[one.reviewer] = _chosen(original, samples)
-                    decisions.append(_decision(original, mine, tool, one))
+                    decisions.append(_decision(original, mine, tool, one, session.schema.negative))
                     session.check(decisions[-1])
                 for sample in new[one.reviewer]:
                     session.schema.check_label(sample.relation)
         begin, first = (f"{task}-", 1) if original is None else (f"{task}/", 2)
-        added += _added(begin, first, new, taken, counts)
+        added += _added(begin, first, new, others, counts)
     checks.finish()
-    return Results(source, decisions, added)
+    return Results(own.source, decisions, added)
 
 
 def _chosen(original: Sample, found: Sequence[Sample]) -> tuple[Sample | None, list[Sample]]:
@@ -133,10 +164,14 @@ def _spans(sample: Sample) -> list[tuple[int, int]]:
     return [(entity.start, entity.end) for entity in (sample.head, sample.tail)]
 
 
-def _decision(original: Sample, made: Sample | None, tool: Tool, given: Annotation) -> Decision:
-    who, seconds = (original.id, given.reviewer), given.seconds
+def _decision(
+    original: Sample, made: Sample | None, tool: Tool, given: Annotation, negative: str | None
+) -> Decision:
+    who, seconds = (original.id, original.text, given.reviewer), given.seconds
     if made is None:
-        return Decision(*who, False, None, original.head, original.tail, seconds=seconds)
+        bare = original.relation == UNLABELLED and not given.rejected
+        relation, ends = negative if bare else None, (original.head, original.tail)
+        return Decision(*who, relation is not None, relation, *ends, seconds=seconds)
     head, tail = made.head, made.tail
     if tool == "argilla":  # which knows no types
         head, tail = (_typed_as(entity, original) for entity in (head, tail))
@@ -157,17 +192,20 @@ def _added(
     begin: str,
     first: int,
     found: Mapping[str, list[Sample]],
-    taken: set[str],
+    others: Mapping[str, Sample],
     counts: Counter[str],
 ) -> Iterator[Sample]:
     """Yield the new samples that most annotators of a task have, with ids that are not taken."""
     versions: dict[Any, dict[str, Sample]] = {}
     for reviewer, samples in found.items():
         for one in samples:
-            versions.setdefault((one.text, one.relation, *_spans(one)), {})[reviewer] = one
-    free = (name for n in count(first) if (name := f"{begin}{n}") not in taken)
+            versions.setdefault((one.pair, one.relation), {})[reviewer] = one
+    free = (name for n in count(first) if (name := f"{begin}{n}") not in others)
+    there = {one.pair for one in others.values()}
     for of in versions.values():
-        if 2 * len(of) > len(found):
+        if next(iter(of.values())).pair in there:
+            counts["new samples left out, as the same entities are a sample already"] += 1
+        elif 2 * len(of) > len(found):
             review = {"reviewer": ", ".join(sorted(of)), "decision": "added"}
             yield replace(next(iter(of.values())), id=next(free), review=review)
         else:

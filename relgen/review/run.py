@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from relgen.common import (
     locked,
     recorded,
     refuse_unrecorded,
-    text_hash,
+    statement,
 )
 from relgen.data import (
     UNLABELLED,
@@ -56,8 +57,10 @@ def review(options: ReviewOptions) -> None:
     resumed = log.exists()
     with locked(out, beside=True):
         _refuse_foreign(out, log)
-        header = text_hash("\n".join(str(sample.to_json()) for sample in samples))
-        session = Session(samples, schema, log, header=header, votes=options.votes, guesses=guesses)
+        session = Session(samples, schema, log, votes=options.votes, guesses=guesses)
+        if number := session.elsewhere:
+            of = f"are not of samples in {options.samples}, and left out here"
+            print(f"warning: {log}: {statement(number, 'decision', of)}", file=sys.stderr)
         if options.results is not None:
             try:
                 take_over(options.results, session)

@@ -14,6 +14,8 @@ from relgen.data import UNLABELLED, Entity, RelationSchema, Sample
 from relgen.review.decisions import ConflictError, Decision, Results, most_frequent
 from relgen.review.order import in_review_order
 
+_HEADER = "review"
+
 
 class Session:
     """Samples under review, resumed from a log.
@@ -22,7 +24,6 @@ class Session:
         samples: those with a `review` are not shown again.
         schema: the relations to choose from.
         log: where decisions are appended.
-        header: identifies the samples; a log with another one is refused.
         votes: the number of people who decide on each sample.
         guesses: relations that were read in samples without `scores`, with their probabilities.
     """
@@ -33,7 +34,6 @@ class Session:
         schema: RelationSchema,
         log: Path,
         *,
-        header: str,
         votes: int = 1,
         guesses: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
@@ -48,6 +48,7 @@ class Session:
         self.undone: dict[tuple[str, str], Decision] = {}
         """By reviewer and sample, what was taken back last and not decided again."""
         self._taken_over: dict[str, Results] = {}
+        self._elsewhere: dict[str | None, set[tuple[str, str, str]]] = {None: set()}
         self._kinds, self._reviewers = Counter[str](), Counter[str]()
         self._numbers, self._seconds = Counter[str](), 0.0
         self._ranks = {name: rank for rank, name in enumerate(self.order)}
@@ -55,14 +56,19 @@ class Session:
         self._history: dict[str, list[str]] = {}
         self._shown: dict[str, str] = {}
         self._postponed: dict[str, list[str]] = {}
-        other, remedy = "this log is of a review of other samples", "choose another --out"
-        for line in resume_log(log, header, other=other, remedy=remedy):
+        other, remedy = "this log is not of a review", "choose another --out"
+        for line in resume_log(log, _HEADER, other=other, remedy=remedy):
             try:
                 self._apply(line)
             except (KeyError, TypeError, ValueError) as error:
                 problem = f"a line of the log cannot be used ({type(error).__name__}: {error})"
                 correct = f"correct or remove the line, or {remedy}"
                 raise InputError(problem, path=log, value=line, remedy=correct) from error
+
+    @property
+    def elsewhere(self) -> int:
+        """Return how many decisions of the log are about other samples."""
+        return sum(map(len, self._elsewhere.values()))
 
     def current(self, reviewer: str) -> Sample | None:
         """Return the sample for a reviewer to decide on; None if none is left.
@@ -133,24 +139,29 @@ class Session:
 
         Returns how many of the earlier decisions and new samples are no longer there.
         """
-        before = self._taken_over.get(results.source)
+        before = self.earlier(results.source)
         if results != before:
             self._write({"results": results.to_json()})
         now, then = (
             {*((one.id, one.reviewer) for one in each.decisions), *(one.id for one in each.added)}
-            for each in (results, before or results)
+            for each in (results, before)
         )
         return len(then - now)
 
-    def beside(self, source: str) -> tuple[set[str], set[str]]:
-        """Return the samples that a tool may decide on, and the ids that its new ones cannot have.
+    def earlier(self, source: str) -> Results:
+        """Return what was taken over from a source before."""
+        return self._taken_over.get(source, Results(source, [], []))
 
-        The tool may decide again where it has decided, and name its new samples as before.
+    def beside(self, own: Results) -> tuple[set[str], dict[str, Sample]]:
+        """Return the ids of the samples that a tool may decide on, and the samples that stay.
+
+        The tool may decide again where it has decided, and add its `own` new samples again.
         """
-        taken = self._taken_over.get(source, Results(source, [], []))
-        own = {decision.id for decision in taken.decisions}
-        free = {name for name in self.decisions if name in own or not self._is_done(name)}
-        return free, {*self.samples, *self.added} - {sample.id for sample in taken.added}
+        decided = {one.id for one in self.earlier(own.source).decisions}
+        free = {name for name in self.decisions if name in decided or not self._is_done(name)}
+        new = {sample.id for sample in own.added}
+        stay = {name: one for name, one in self.added.items() if name not in new}
+        return free, self.samples | stay
 
     def postpone(self, reviewer: str) -> None:
         """Show the present sample of a reviewer again only after all others."""
@@ -166,14 +177,19 @@ class Session:
         """
         if not (done := self._history.get(reviewer)):
             return None
-        undone = self.added.get(done[-1]) or self.decisions[done[-1]].get(reviewer)
-        self._write({"undo": reviewer})
+        name = done[-1]
+        undone = self.added.get(name) or self.decisions[name].get(reviewer)
+        text = (self.added.get(name) or self.samples[name]).text
+        self._write({"undo": {"id": name, "text": text, "reviewer": reviewer}})
         if isinstance(undone, Decision):
             self._shown[reviewer] = undone.id
         return undone
 
     def write(self, reviewer: str, text: str, relation: str, head: Entity, tail: Entity) -> None:
-        """Add a sample that a reviewer wrote, unless it is there already: repeated requests."""
+        """Add a sample that a reviewer wrote; a repeated request adds nothing.
+
+        Raises InputError if it is none, or these entities of the sentence are a sample already.
+        """
         _check_name(reviewer)
         _refuse_alike(head, tail)
         self.schema.check_label(relation)
@@ -181,8 +197,13 @@ class Session:
         taken = {*self.samples, *self.added}
         name = next(name for n in count(1) if (name := f"written-{n}") not in taken)
         sample = Sample(name, text, head, tail, relation, review=review)
-        if all(replace(one, id=name) != sample for one in self.added.values()):
+        others = (*self.samples.values(), *self.added.values())
+        there = next((one for one in others if one.pair == sample.pair), None)
+        if there is None:
             self._write({"added": sample.to_json()})
+        elif replace(there, id=name) != sample:
+            problem = "these entities of this sentence are a sample already"
+            raise InputError(problem, field="text", value=there.id)
 
     def result(self, sample: Sample, decisions: Sequence[Decision]) -> Sample:
         """Return a sample as decisions that agree have it, with its `review`."""
@@ -266,15 +287,13 @@ class Session:
 
     def _apply(self, line: Any) -> None:
         if "undo" in line:
-            reviewer = line["undo"]
-            name = self._history[reviewer].pop()
-            if self.added.pop(name, None) is not None:
-                self._reviewers[reviewer] -= 1
-            elif (undone := self._put(name, reviewer, None)) is not None:
-                self.undone[reviewer, name] = undone
+            self._take_back(line["undo"])
         elif "added" in line:
             sample = Sample.from_json(line["added"])
+            self.schema.check_label(sample.relation)
             reviewer = (sample.review or {})["reviewer"]
+            if sample.id in self.samples:  # the file holds it by now
+                return
             self.added[sample.id] = sample
             self._reviewers[reviewer] += 1
             self._remember(reviewer, sample.id)
@@ -282,19 +301,48 @@ class Session:
             self._replace(Results.from_json(line["results"]))
         else:
             decision = Decision.from_json(line["decision"])
+            if not self._knows(decision):
+                self._elsewhere[None].add((decision.id, decision.text, decision.reviewer))
+                return
             self._put(decision.id, decision.reviewer, decision)
             self.undone.pop((decision.reviewer, decision.id), None)
             self._remember(decision.reviewer, decision.id)
 
+    def _knows(self, decision: Decision) -> bool:
+        """Return whether a decision is about a sample under review; check its relation if so."""
+        known = decision.id in self.decisions
+        if not known or self.samples[decision.id].text != decision.text:
+            return False
+        if decision.accepted and decision.relation is not None:
+            self.schema.check_label(decision.relation)
+        return True
+
+    def _take_back(self, line: Mapping[str, str]) -> None:
+        name, text, reviewer = line["id"], line["text"], line["reviewer"]
+        self._elsewhere[None].discard((name, text, reviewer))
+        sample = self.added.get(name) or self.samples.get(name)
+        history = self._history.get(reviewer, [])
+        if sample is None or sample.text != text or name not in history:
+            return
+        history.remove(name)
+        if self.added.pop(name, None) is not None:
+            self._reviewers[reviewer] -= 1
+        elif (undone := self._put(name, reviewer, None)) is not None:
+            self.undone[reviewer, name] = undone
+
     def _replace(self, results: Results) -> None:
-        if (before := self._taken_over.get(results.source)) is not None:
-            for decision in before.decisions:
-                self._put(decision.id, decision.reviewer, None)
-            for sample in before.added:
-                del self.added[sample.id]
+        before = self.earlier(results.source)
+        for decision in filter(self._knows, before.decisions):
+            self._put(decision.id, decision.reviewer, None)
+        for sample in before.added:
+            self.added.pop(sample.id, None)
+        others = self._elsewhere[results.source] = set()
         for decision in results.decisions:
-            self._put(decision.id, decision.reviewer, decision)
-        self.added |= {sample.id: sample for sample in results.added}
+            if self._knows(decision):
+                self._put(decision.id, decision.reviewer, decision)
+            else:
+                others.add((decision.id, decision.text, decision.reviewer))
+        self.added |= {one.id: one for one in results.added if one.id not in self.samples}
         self._taken_over[results.source] = results
 
     def _remember(self, reviewer: str, name: str) -> None:

@@ -40,11 +40,11 @@ ORDER = ["torn", "unsure", "sure", "unread"]
 
 
 def session(folder: Path, votes: int = 1, samples: list[Sample] = SAMPLES) -> Session:
-    return Session(samples, SCHEMA, folder / "out.log.jsonl", header="h", votes=votes)
+    return Session(samples, SCHEMA, folder / "out.log.jsonl", votes=votes)
 
 
 def decision(name: str, reviewer: str = "ann", **changes: Any) -> Decision:
     """Accept a sample as it is, but for the changes."""
     one = next(each for each in SAMPLES if each.id == name)
     given = {"accepted": True, "relation": one.relation, "head": one.head, "tail": one.tail}
-    return Decision(name, reviewer, **{**given, "seconds": 6.0, **changes})
+    return Decision(name, one.text, reviewer, **{**given, "seconds": 6.0, **changes})

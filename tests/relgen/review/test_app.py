@@ -116,7 +116,7 @@ def test_what_was_taken_back_is_there_to_be_changed(client: TestClient, tmp_path
 
 def test_the_guess_of_relgen_suggest_is_the_relation_read(tmp_path: Path) -> None:
     raw = sample("raw", relation=UNLABELLED)
-    made = Session([raw], SCHEMA, tmp_path / "log", header="h", guesses={"raw": {"none": 0.4}})
+    made = Session([raw], SCHEMA, tmp_path / "log", guesses={"raw": {"none": 0.4}})
     with TestClient(create_review_app(made), base_url=HERE) as client:
         shown = client.get("/state", params=ANN).json()["sample"]
     assert (shown["relation"], shown["scores"]) == (None, [["none", 0.4]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -39,10 +41,17 @@ def test_a_review_goes_on_after_a_kill_at_any_byte(tmp_path: Path) -> None:
     ("content", "problem"),
     [
         (b"my notes\nof today\n", "this is not a log that relgen wrote; give another --out"),
-        (b'{"header": "other"}\n{"undo": "ann"}\n', "this log is of a review of other samples"),
-        (b'{"header": "h"}\nx\n{"undo": "ann"}\n', r"out\.log\.jsonl:2: not valid JSON"),
-        (b'{"header": "h"}\n{"undo": "ann"}\n', r"cannot be used.*correct or remove the line"),
-        (b'{"header": "h"}\n{"decision": {"id": "x"}}\n', "cannot be used"),
+        (b'{"header": "other"}\n{"undo": "ann"}\n', "this log is not of a review"),
+        (b'{"header": "review"}\nx\n{"undo": "ann"}\n', r"out\.log\.jsonl:2: not valid JSON"),
+        (b'{"header": "review"}\n{"undo": "ann"}\n', r"cannot be used.*correct or remove the line"),
+        (b'{"header": "review"}\n{"decision": {"id": "x"}}\n', "cannot be used"),
+        (
+            json.dumps({"header": "review"}).encode()
+            + b"\n"
+            + json.dumps({"decision": asdict(decision("torn", relation="born_in"))}).encode()
+            + b"\n",
+            "cannot be used .*field 'relation': not a relation of schema 's'",
+        ),
     ],
 )
 def test_what_is_no_log_is_refused_and_left_as_it_is(

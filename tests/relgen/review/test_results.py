@@ -12,12 +12,12 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.corpora import in_utf16
-from relgen.data.samples import Entity, Sample
+from relgen.data.samples import UNLABELLED, Entity, Sample
 from relgen.review.exports import REJECT, argilla_record, label_studio_task, prodigy_task
 from relgen.review.results import take_over
 from relgen.review.session import Session
 
-from .people import SAMPLES, decision, session
+from .people import SAMPLES, SCHEMA, decision, session
 
 SURE, TORN, UNSURE, UNREAD = SAMPLES
 LONG = replace(
@@ -288,6 +288,61 @@ def test_a_later_export_takes_the_place_of_the_earlier_one(tmp_path: Path, capsy
     assert {name for name, given in made.decisions.items() if given} == {
         *("torn", "long", "unsure", "unread")
     }
+
+
+def by(who: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tasks of Prodigy as an annotator did them in a data set of their own."""
+    return [row | {"_annotator_id": f"set_{who}-{who}"} for row in rows]
+
+
+def test_each_data_set_of_prodigy_stands_for_itself(tmp_path: Path, capsys: Any) -> None:
+    made, rows = five(tmp_path), prodigy()
+    own = {"text": "Bo ran.", "tokens": [], "spans": [], "answer": "accept"}
+    head, tail = ({"start": a, "end": b, "label": "X"} for a, b in ((0, 2), (3, 6)))
+    own["relations"] = [{"head_span": head, "child_span": tail, "label": "none"}]
+    take(made, by("ann", [*rows[:2], own]), lines=True)
+    take(made, by("bob", [*rows[1:3], own]), lines=True)
+    said = "2 decisions, 1 new samples left out, as the same entities are a sample already\n"
+    assert capsys.readouterr().out.endswith(said)
+    both = {name: sorted(given) for name, given in made.decisions.items() if given}
+    ann, bob = "prodigy:set_ann-ann", "prodigy:set_bob-bob"
+    assert both == {"sure": [ann], "torn": [ann, bob], "unsure": [bob]}
+    # a later one of the same data set takes the place of its earlier one
+    take(made, by("ann", rows[1:2]), lines=True)
+    withdrawn = "1 decision, 2 withdrawn, as the export no longer has them\n"
+    assert capsys.readouterr().out.endswith(withdrawn)
+    assert (made.decisions["sure"], sorted(made.decisions["torn"])) == ({}, [ann, bob])
+    assert five(tmp_path).decisions == made.decisions
+
+
+def test_each_data_set_of_argilla_stands_for_itself(tmp_path: Path) -> None:
+    made, rows = five(tmp_path), argilla()
+    take(made, rows[:2])
+    take(made, rows[2:3])  # by the same user
+    take(made, [rows[1] | {"responses": {}}])
+    assert [name for name, given in made.decisions.items() if given] == ["unsure", "sure"]
+
+
+def bare_tasks(one: Sample) -> list[list[dict[str, Any]]]:
+    """A task of a sample without a relation, accepted without one in each tool."""
+    return [[annotated(one)], [prodigy_task(one) | {"answer": "accept"}]]
+
+
+@pytest.mark.parametrize("tool", [0, 1])
+def test_no_relation_where_there_was_none_is_the_negative_label(tmp_path: Path, tool: int) -> None:
+    raw = replace(SURE, relation=UNLABELLED, scores=None)
+    made = session(tmp_path, samples=[raw])
+    take(made, bare_tasks(raw)[tool])
+    (found,) = made.results()
+    assert (found.relation, found.rejected) == ("none", False)
+    # a schema without such a label has no word for it
+    made = Session([raw], replace(SCHEMA, negative=None), tmp_path / "b.log.jsonl")
+    take(made, bare_tasks(raw)[tool])
+    assert made.results()[0].rejected
+    if tool == 1:
+        made = Session([raw], SCHEMA, tmp_path / "c.log.jsonl")
+        take(made, [prodigy_task(raw) | {"answer": "reject"}])
+        assert made.results()[0].rejected
 
 
 def test_decisions_of_people_stand(tmp_path: Path, capsys: Any) -> None:

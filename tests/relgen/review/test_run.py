@@ -268,9 +268,18 @@ def test_nothing_decided_leaves_files_of_others(given: Path, running: Any) -> No
     assert out.read_text() == "mine\n"
 
 
-def test_other_samples_need_another_log(given: Path) -> None:
-    export = write(given.with_name("export.json"), label_studio()[:2])
-    review(options(given, results=str(export)))
+def test_a_sample_more_or_less_leaves_the_other_decisions(given: Path, capsys: Any) -> None:
+    review(options(given, results=str(write(given.with_name("a.json"), label_studio()[:2]))))
     write_samples(given, [replace(SAMPLES[0], id="new"), *SAMPLES[1:]])
-    with pytest.raises(InputError, match=r"reviewed\.log\.jsonl: this log is of a review of other"):
-        review(options(given, results=str(export)))
+    capsys.readouterr()
+    rows = [{**one, "project": 2} for one in label_studio()[2:3]]
+    review(options(given, results=str(write(given.with_name("b.json"), rows))))
+    said = f"1 decision is not of samples in {given}, and left out here\n"
+    assert capsys.readouterr().err == f"warning: {given.with_name('reviewed.log.jsonl')}: {said}"
+    reviewed = read_samples(given.with_name("reviewed.jsonl"))
+    assert [(one.id, bool(one.review)) for one in reviewed] == [
+        ("new", False),
+        ("torn", True),
+        ("unsure", True),
+        ("unread", False),
+    ]

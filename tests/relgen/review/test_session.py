@@ -171,7 +171,7 @@ def test_a_decision_that_cannot_be_used_is_not_written(
     made = session(tmp_path)
     with pytest.raises(InputError, match=problem):
         made.decide(replace(decision("torn"), **changes))
-    assert made.log.read_text() == '{"header": "h"}\n'
+    assert made.log.read_text() == '{"header": "review"}\n'
 
 
 def test_what_is_reviewed_or_has_no_relation(tmp_path: Path) -> None:
@@ -202,6 +202,44 @@ def test_a_sentence_that_a_person_wrote(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=problem):
             made.write("ann", "Bo lives in Rome.", *wrong)
     assert len(made.added) == 1
+
+
+@pytest.mark.parametrize("reviewer", ["ann", "bob"])
+def test_what_is_a_sample_already_is_not_written_again(tmp_path: Path, reviewer: str) -> None:
+    made, one = session(tmp_path), SAMPLES[0]
+    made.write("ann", "Bo lives in Rome.", "lives_in", Entity(0, 2), Entity(12, 16))
+    said = "field 'text': these entities of this sentence are a sample already"
+    relation = "none" if reviewer == "ann" else "lives_in"
+    with pytest.raises(InputError, match=rf"{said} \(got 'written-1'\)"):
+        made.write(reviewer, "Bo lives in Rome.", relation, Entity(0, 2), Entity(12, 16))
+    with pytest.raises(InputError, match=rf"{said} \(got 'sure'\)"):
+        made.write(reviewer, one.text, "founded_by", one.head, one.tail)
+    # another pair of the same sentence is new
+    made.write(reviewer, one.text, "founded_by", one.tail, one.head)
+    assert [sample.id for sample in made.added.values()] == ["written-1", "written-2"]
+
+
+def test_a_log_goes_on_with_the_samples_that_it_is_about(tmp_path: Path) -> None:
+    made = session(tmp_path)
+    made.decide(decision("torn", relation="lives_in"))
+    made.decide(decision("unsure", accepted=False))
+    made.decide(decision("sure"))
+    made.write("ann", "Bo lives in Rome.", "lives_in", Entity(0, 2), Entity(12, 16))
+    new = replace(SAMPLES[0], id="new")
+    other = replace(SAMPLES[2], text=f"{SAMPLES[2].text} !")
+    again = session(tmp_path, samples=[new, SAMPLES[1], other])
+    # one has gone, and one has another text
+    assert (again.elsewhere, again.progress()["done"]) == (2, 1)
+    assert [one.id for one in again.results()] == ["new", "torn", "unsure", "written-1"]
+    assert again.results()[1].relation == "lives_in"
+    again.decide(replace(decision("unsure"), text=other.text))
+    assert [again.undo("ann").id for _ in range(3)] == ["unsure", "written-1", "torn"]
+    assert again.undo("ann") is None
+    # and with the first samples, without what was taken back
+    first = session(tmp_path)
+    assert [name for name in ORDER if first.decisions[name]] == ["unsure", "sure"]
+    assert (first.elsewhere, first.added) == (0, {})
+    assert first.decisions["unsure"]["ann"].accepted is False
 
 
 def test_head_and_tail_are_one_only_where_they_were(tmp_path: Path) -> None:
@@ -240,8 +278,8 @@ def test_the_time_that_is_left(tmp_path: Path) -> None:
 def test_a_written_sentence_is_taken_back_in_its_turn(tmp_path: Path) -> None:
     made = session(tmp_path)
     made.decide(decision("torn"))
-    for relation in ("lives_in", "none"):
-        made.write("ann", "Ben lives in Rome.", relation, Entity(0, 3), Entity(13, 17))
+    for relation, end in (("lives_in", "."), ("none", "?")):
+        made.write("ann", f"Ben lives in Rome{end}", relation, Entity(0, 3), Entity(13, 17))
     undone = made.undo("ann")
     assert isinstance(undone, Sample)
     assert undone.relation == "none"
