@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from relgen.data.corpora.documents import Document, JsonReader, Link, Mention
+from relgen.data.corpora.reading import well_formed
 from relgen.data.validation import AlikeError, RecordChecks, value_of
 
 
@@ -19,20 +20,20 @@ def _parse(
     if not isinstance(record.get("entities"), list):
         remedy = "export as JSONL, from a project with 'Use relation labeling'"
         raise AlikeError("no entities and relations", remedy=remedy)
-    mentions = {
-        each.get("id"): Mention(
-            value_of(each, "start_offset", int),
-            value_of(each, "end_offset", int),
-            each.get("label"),
-        )
-        for each in record["entities"]
-    }
-    links = [
-        Link(each.get("from_id"), each.get("to_id"), each.get("type") or "")
-        for each in record.get("relations") or []
-    ]
+    mentions = dict(well_formed(record["entities"], _mention, place, checks))
+    links = [*well_formed(record.get("relations") or [], _link, place, checks)]
     key = f"{name.rpartition('-')[0]}-{record['id']}" if "id" in record else name
     return Document(key, place, value_of(record, "text", str), mentions, links)
+
+
+def _mention(row: Mapping[str, Any]) -> tuple[Hashable, Mention]:
+    """Return the id of an entity and its span."""
+    start, end = (value_of(row, f"{name}_offset", int) for name in ("start", "end"))
+    return row.get("id"), Mention(start, end, row.get("label"))
+
+
+def _link(row: Mapping[str, Any]) -> Link:
+    return Link(row.get("from_id"), row.get("to_id"), row.get("type") or "")
 
 
 read: JsonReader = JsonReader("doccano", _parse, "`relations`")

@@ -12,11 +12,13 @@ annotations of a task the ground truth counts, or else the most frequent relatio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Mapping
+from itertools import chain
 from typing import Any
 
 from relgen.common import InputError
 from relgen.data.corpora.documents import Document, JsonReader, Link, Mention, majority_answer
+from relgen.data.corpora.reading import well_formed
 from relgen.data.validation import AlikeError, RecordChecks, value_of
 
 
@@ -33,14 +35,19 @@ def _parse(
     true = [each for each in annotations if each.get("ground_truth")]
     key = f"{name.rpartition('-')[0]}-{task['id']}" if "id" in task else name
     text = _text(task["data"])
-    answers = [Document(key, place, text, *_said(each)) for each in true or annotations]
+    answers = [
+        Document(key, place, text, *_said(each, place, checks)) for each in true or annotations
+    ]
     return majority_answer(answers, checks)
 
 
-def _said(annotation: Mapping[str, Any]) -> tuple[dict[Any, Mention], list[Link]]:
+def _said(
+    annotation: Mapping[str, Any], place: int | str, checks: RecordChecks
+) -> tuple[dict[Any, Mention], list[Link]]:
     result = [each for each in annotation.get("result") or [] if isinstance(each, dict)]
-    mentions = {r.get("id"): _mention(r["value"]) for r in result if _is_region(r)}
-    return mentions, [x for r in result if r.get("type") == "relation" for x in _links(r)]
+    relations = [each for each in result if each.get("type") == "relation"]
+    mentions = dict(well_formed(filter(_is_region, result), _mention, place, checks))
+    return mentions, [*chain(*well_formed(relations, _links, place, checks))]
 
 
 def _is_region(region: Mapping[str, Any]) -> bool:
@@ -49,21 +56,20 @@ def _is_region(region: Mapping[str, Any]) -> bool:
     return isinstance(value, dict) and not value.keys().isdisjoint({"labels", "hypertextlabels"})
 
 
-def _mention(value: Mapping[str, Any]) -> Mention:
+def _mention(region: Mapping[str, Any]) -> tuple[Hashable, Mention]:
+    """Return the id of a region and its entity."""
+    value = region["value"]
     place = value.get("globalOffsets") or value  # of hypertext, whose start is a path
     start, end = (value_of(place, key, int) for key in ("start", "end"))
     kinds = value.get("labels") or value.get("hypertextlabels") or [None]
-    return Mention(start, end, kinds[0], value.get("text"))
+    return region.get("id"), Mention(start, end, kinds[0], value.get("text"))
 
 
-def _links(relation: Mapping[str, Any]) -> Iterator[Link]:
-    head, tail = relation.get("from_id"), relation.get("to_id")
-    direction = relation.get("direction", "right")
-    for label in relation.get("labels") or [""]:
-        if direction != "left":
-            yield Link(head, tail, label)
-        if direction in ("left", "bi"):
-            yield Link(tail, head, label)
+def _links(relation: Mapping[str, Any]) -> list[Link]:
+    right = (relation.get("from_id"), relation.get("to_id"))
+    ends = {"left": [right[::-1]], "bi": [right, right[::-1]]}
+    found = ends.get(relation.get("direction", "right"), [right])
+    return [Link(*pair, label) for label in relation.get("labels") or [""] for pair in found]
 
 
 def _text(data: Mapping[str, Any]) -> str:

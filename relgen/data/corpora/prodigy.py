@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from relgen.data.corpora.documents import Document, JsonReader, Link, Mention
+from relgen.data.corpora.reading import well_formed
 from relgen.data.validation import RecordChecks, value_of
 
 
@@ -25,27 +26,26 @@ def _parse(
     spans = [*(record.get("spans") or [])]
     relations = record.get("relations") or []
     by_token = {span.get("token_end"): span for span in spans}
-    links = []
-    for relation in relations:
+
+    def link(relation: Mapping[str, Any]) -> Link:
         ends = []
         for role in ("head", "child"):
             span = relation.get(f"{role}_span") or by_token.get(relation.get(role)) or {}
             spans.append(span)
             ends.append((span.get("start"), span.get("end")))
-        links.append(Link(ends[0], ends[1], relation.get("label") or ""))
-    mentions = {
-        (span["start"], span["end"]): Mention(
-            value_of(span, "start", int),
-            value_of(span, "end", int),
-            span.get("label"),
-            span.get("text"),
-        )
-        for span in spans
-        if span.keys() >= {"start", "end"}
-    }
+        return Link(ends[0], ends[1], relation.get("label") or "")
+
+    links = [*well_formed(relations, link, place, checks)]
+    placed = [span for span in spans if span.keys() >= {"start", "end"}]
+    mentions = dict(well_formed(placed, _mention, place, checks))
     text, shown = value_of(record, "text", str), record.get("_task_hash")
     task = None if shown is None else (shown, text)
     return Document(name, place, text, mentions, links, task=task)
+
+
+def _mention(span: Mapping[str, Any]) -> tuple[tuple[int, int], Mention]:
+    start, end = (value_of(span, key, int) for key in ("start", "end"))
+    return (start, end), Mention(start, end, span.get("label"), span.get("text"))
 
 
 read: JsonReader = JsonReader("Prodigy", _parse, "`relations`")

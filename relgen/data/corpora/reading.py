@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from relgen.common import InputError, decode_json, read_json, read_lines
 from relgen.data.corpora.units import Unit
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
 
+Parsed = TypeVar("Parsed")
 Ambiguous = Literal["first", "all-pairs", "skip"]
 
 
@@ -56,6 +57,18 @@ def malformed(form: str) -> Iterator[None]:
         raise InputError(problem) from error
     except (IndexError, KeyError, OverflowError, ValueError) as error:
         raise InputError(f"not as {form} writes it: {type(error).__name__}: {error}") from error
+
+
+def well_formed(
+    rows: Iterable[Any], parse: Callable[[Any], Parsed], place: int | str, checks: RecordChecks
+) -> Iterator[Parsed]:
+    """Yield what the rows of a record become, without those whose errors are collected."""
+    for row in rows:
+        parsed = None
+        with checks.record(place), malformed("the tool"):
+            parsed = parse(row)
+        if parsed is not None:
+            yield parsed
 
 
 def json_records(path: Path) -> list[tuple[int | str, Mapping[str, Any] | InputError]]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from relgen.common import InputError
 from relgen.data.corpora.documents import Document, JsonReader, Link
+from relgen.data.corpora.reading import well_formed
 from relgen.data.corpora.tokens import TokenText
 from relgen.data.samples import Entity
 from relgen.data.validation import RecordChecks, value_of
@@ -29,19 +30,16 @@ def _parse_spert(
     record: Mapping[str, Any], name: str, place: int | str, checks: RecordChecks
 ) -> Document:
     tokens = TokenText.join(record.get("tokens"), "tokens")
-    entities = {
-        number: tokens.entity(
-            value_of(each, "start", int),
-            value_of(each, "end", int),
-            field="entities",
-            kind=each.get("type"),
-        )
-        for number, each in enumerate(record.get("entities") or [])
-    }
-    links = [
-        Link(each.get("head"), each.get("tail"), each.get("type") or "")
-        for each in record.get("relations") or []
-    ]
+
+    def entity(row: tuple[int, Mapping[str, Any]]) -> tuple[int, Entity]:
+        start, end = (value_of(row[1], key, int) for key in ("start", "end"))
+        return row[0], tokens.entity(start, end, field="entities", kind=row[1].get("type"))
+
+    def link(row: Mapping[str, Any]) -> Link:
+        return Link(row.get("head"), row.get("tail"), row.get("type") or "")
+
+    entities = dict(well_formed(enumerate(record.get("entities") or []), entity, place, checks))
+    links = [*well_formed(record.get("relations") or [], link, place, checks)]
     return _document(name, place, tokens, entities, links, [len(tokens.starts)])
 
 
@@ -52,16 +50,22 @@ def _parse_dygie(
     if not isinstance(sentences, list) or not all(isinstance(each, list) for each in sentences):
         raise InputError("must be lists of tokens", field="sentences", value=sentences)
     tokens = TokenText.join([token for each in sentences for token in each], "sentences")
-    found: dict[tuple[int, int], Entity] = {}
-    for *span, kind in _flat(record, "ner", 3):
-        found[span[0], span[1]] = tokens.entity(span[0], span[1] + 1, field="ner", kind=kind)
-    links = []
-    for *spans, label in _flat(record, "relations", 5):
-        ends = [(spans[0], spans[1]), (spans[2], spans[3])]
-        for start, end in ends:
-            if (start, end) not in found:
-                found[start, end] = tokens.entity(start, end + 1, field="relations")
-        links.append(Link(ends[0], ends[1], label))
+
+    def entity(row: list[Any]) -> tuple[tuple[int, int], Entity]:
+        first, last, kind = _checked(row, "ner", 3)
+        return (first, last), tokens.entity(first, last + 1, field="ner", kind=kind)
+
+    def link(row: list[Any]) -> Link:
+        *ends, label = _checked(row, "relations", 5)
+        head, tail = (ends[0], ends[1]), (ends[2], ends[3])
+        for end in (head, tail):
+            if end not in found:
+                found[end] = tokens.entity(end[0], end[1] + 1, field="relations")
+        return Link(head, tail, label)
+
+    rows = {key: itertools.chain(*(record.get(key) or [])) for key in ("ner", "relations")}
+    found = dict(well_formed(rows["ner"], entity, place, checks))
+    links = [*well_formed(rows["relations"], link, place, checks)]
     sizes = itertools.accumulate(len(each) for each in sentences if each)
     key = str(record.get("doc_key", name))
     return _document(key, place, tokens, found, links, list(sizes))
@@ -84,15 +88,12 @@ def _document(
     return Document(name, place, tokens.text, {}, links, sentences, dict(entities))
 
 
-def _flat(record: Mapping[str, Any], key: str, size: int) -> list[list[Any]]:
-    """Return what a document has for each sentence in one list, checked."""
-    rows = [each for sentence in record.get(key) or [] for each in sentence]
-    for row in rows:
-        # some versions append scores
-        if len(row) < size or {type(each) for each in row[: size - 1]} != {int}:
-            problem = f"must be {size - 1} token numbers and a label"
-            raise InputError(problem, field=key, value=row)
-    return [row[:size] for row in rows]
+def _checked(row: list[Any], field: str, size: int) -> list[Any]:
+    """Return the token numbers and the label of a row, to which some versions append scores."""
+    if len(row) < size or {type(each) for each in row[: size - 1]} != {int}:
+        problem = f"must be {size - 1} token numbers and a label"
+        raise InputError(problem, field=field, value=row)
+    return row[:size]
 
 
 read_spert: JsonReader = JsonReader("SpERT", _parse_spert, "`relations`")

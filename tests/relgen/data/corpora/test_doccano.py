@@ -53,5 +53,5 @@ def test_an_export_without_relations(tmp_path: Path) -> None:
 def test_relations_as_lists_are_said_plainly(tmp_path: Path) -> None:
     path = tmp_path / "admin.jsonl"
     path.write_text(json.dumps({**RECORD, "relations": [[10, 11, "founded_by"]]}) + "\n")
-    with pytest.raises(InputError, match=r"admin.jsonl:1: not as doccano writes it: a value has"):
+    with pytest.raises(InputError, match=r"admin.jsonl:1: not as the tool writes it: a value has"):
         list(READ(path))

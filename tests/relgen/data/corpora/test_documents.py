@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from relgen.data.corpora.documents import Document, Link, Mention, samples
 from relgen.data.corpora.reading import ReadOptions
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import RecordChecks
+from tests.relgen.data.corpora.readers import reader
 
 TEXT = "Ann runs Acme in Bern. Bo likes it.\nThe end."
 MENTIONS = {
@@ -111,3 +113,79 @@ def test_offsets_of_another_unit() -> None:
 def test_a_malformed_relation_names_its_line(link: Link, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read(link)
+
+
+SPAN = {"start": 0, "end": 3}
+REGIONS = [
+    {"id": "a", "type": "labels", "value": {**SPAN, "labels": ["PER"]}},
+    {"id": "b", "type": "labels", "value": {"start": 9, "end": 13, "labels": ["ORG"]}},
+    {"id": "c", "type": "labels", "value": {"start": "/p", "end": 3, "labels": ["X"]}},
+    {"type": "relation", "from_id": "a", "to_id": "c", "labels": ["bad"]},
+    {"type": "relation", "from_id": "a", "to_id": "b", "labels": 5},
+    {"type": "relation", "from_id": "a", "to_id": "b", "labels": ["runs"]},
+]
+WORDS = ["Ann", "runs", "Acme", "in", "Bern", "."]
+
+
+@pytest.mark.parametrize(
+    ("form", "record"),
+    [
+        ("labelstudio", {"data": {"text": TEXT}, "annotations": [{"result": REGIONS}]}),
+        (
+            "doccano",
+            {
+                "text": TEXT,
+                "entities": [
+                    {"id": 1, "start_offset": 0, "end_offset": 3},
+                    {"id": 2, "start_offset": 9, "end_offset": 13},
+                    {"id": 3, "start_offset": 9},
+                ],
+                "relations": [
+                    {"from_id": 1, "to_id": 3, "type": "bad"},
+                    [1, 2, "bad"],
+                    {"from_id": 1, "to_id": 2, "type": "runs"},
+                ],
+            },
+        ),
+        (
+            "prodigy",
+            {
+                "text": TEXT,
+                "relations": [
+                    {"head_span": SPAN, "child_span": {"start": 9, "end": "13"}, "label": "bad"},
+                    "bad",
+                    {"head_span": SPAN, "child_span": {"start": 9, "end": 13}, "label": "runs"},
+                ],
+            },
+        ),
+        (
+            "spert",
+            {
+                "tokens": WORDS,
+                "entities": [{"start": 0, "end": 1}, {"start": 2, "end": 3}, {"start": 9}],
+                "relations": [
+                    {"head": 0, "tail": 2, "type": "bad"},
+                    5,
+                    {"head": 0, "tail": 1, "type": "runs"},
+                ],
+            },
+        ),
+        (
+            "dygie",
+            {
+                "sentences": [WORDS],
+                "ner": [[[0, 0, "PER"], [2, 2, "ORG"], [7, 7, "X"]]],
+                "relations": [[[0, 0, 7, 7, "bad"], [0, 0, "bad"], [0, 0, 2, 2, "runs"]]],
+            },
+        ),
+    ],
+)
+def test_what_is_malformed_costs_no_other_relation_of_its_document(
+    form: str, record: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([record]), encoding="utf-8")
+    checks = RecordChecks(path, skip_bad=True)
+    (sample,) = reader(form)(path, checks=checks)
+    assert (sample.head_text, sample.tail_text, sample.relation) == ("Ann", "Acme", "runs")
+    assert checks.skipped == 3
