@@ -26,6 +26,7 @@ from .device import fast_dtype as fast_dtype
 from .device import is_intel as is_intel
 from .device import multiplies_bfloat16 as multiplies_bfloat16
 from .device import resolved as resolved
+from .errors import MOST_SHOWN as MOST_SHOWN
 from .errors import CombinedInputError as CombinedInputError
 from .errors import InputError as InputError
 from .errors import Terminated as Terminated

@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+MOST_SHOWN = 10
+"""Problems of a file that are shown; others are counted."""
 _UNSET = object()
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -81,11 +83,19 @@ class InputError(ValueError):
 
 
 class CombinedInputError(InputError):
-    """Several problems of one file, in its order, each on its own line of the message."""
+    """Several problems of one file, in its order, the first ten on lines of their own.
 
-    def __init__(self, errors: list[InputError]) -> None:
+    Args:
+        errors: the problems.
+        others: the number of further ones.
+    """
+
+    def __init__(self, errors: list[InputError], others: int = 0) -> None:
         super().__init__("several problems", path=errors[0].path)
-        self.args = ("\n".join(str(error) for error in errors),)
+        lines = [str(error) for error in errors[:MOST_SHOWN]]
+        if others := others + len(errors) - len(lines):
+            lines.append(str(InputError(f"and {others} more like these", path=self.path)))
+        self.args = ("\n".join(lines),)
         self.errors = errors
 
     def at(self, **changes: Any) -> InputError:

@@ -293,7 +293,7 @@ def content_hash(path: str | Path) -> str:
         name = file.relative_to(path).as_posix() if path.is_dir() else ""
         digest.update(f"{name}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
+            while block := stream.read(1 << 16):
                 digest.update(block)
     return digest.hexdigest()
 

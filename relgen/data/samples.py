@@ -301,7 +301,7 @@ def iter_samples(
 
     Raises:
         CombinedInputError: at the end of the file, with a message for each malformed line (at most
-            1,000). A `labelled` one whose `scores` prefer another relation is malformed, too.
+            ten). A `labelled` one whose `scores` prefer another relation is malformed, too.
         InputError: the file is missing, empty, or not UTF-8.
     """
     checks = RecordChecks(path, skip_bad=skip_bad)

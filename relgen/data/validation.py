@@ -12,11 +12,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relgen.common import CombinedInputError, InputError, counted, read_lines, statement
+from relgen.common import MOST_SHOWN, CombinedInputError, InputError, counted, read_lines, statement
 from relgen.data.file_kinds import binary_kind, refuse_other_lines, refuse_unless_lines
 
 SKIP_BAD_REMEDY = "correct it, or skip malformed records: relgen data convert --skip-bad"
-_KEPT = 1000
 _EXPECTED: dict[type, str] = {str: "a non-empty string", int: "a whole number"}
 Scalar = TypeVar("Scalar", str, int)
 
@@ -64,7 +63,7 @@ class RecordChecks:
         checks.finish()
 
     With `skip_bad`, malformed records are only counted; `problems` are the errors of the first
-    1,000, of which those that are `AlikeError`s count as one, and `doubts` warnings about samples
+    ten, of which those that are `AlikeError`s count as one, and `doubts` warnings about samples
     that may have been misread. A reader `note`s what it decided about a record. It may replace
     `path`, `what` a file should hold, and the advice: `remedy` for a file without any of it,
     `line_remedy` for a record. With `may_be_empty`, a file may have no records at all.
@@ -96,7 +95,7 @@ class RecordChecks:
             alike = str(error) if isinstance(error, AlikeError) else f"at {where}"
             if alike in self._alike:
                 self._alike[alike] += 1
-            elif len(self.problems) < _KEPT:
+            elif len(self.problems) < MOST_SHOWN:
                 self._alike[alike] = 1
                 line = where if isinstance(where, int) else None
                 problem = str(error) if line else f"{_name(where)}: {error}"
@@ -150,10 +149,8 @@ class RecordChecks:
                 error if number == 1 else _repeated(error, number - 1)
                 for error, number in zip(self.problems, self._alike.values(), strict=True)
             ]
-            if others := skipped - self._alike.total():
-                more = f"and {counted(others, 'more malformed record')}"
-                problems.append(InputError(more, path=self.path))
-            raise problems[0] if len(problems) == 1 else CombinedInputError(problems)
+            others = skipped - self._alike.total()
+            raise problems[0] if len(problems) == 1 else CombinedInputError(problems, others)
         if not self.read and not (self.may_be_empty and not skipped):
             place = "folder" if Path(self.path).is_dir() else "file"
             none = f"no {self.what}s are in this {place}"

@@ -29,7 +29,6 @@ _KEYS: dict[Tool, set[str]] = {
 _AS_JSON = "export as JSON: Label Studio's JSON, Prodigy's db-out, Argilla's records.to_json"
 CORRECT = "correct it in the tool, and export again"
 """What to do about an annotation that cannot be used."""
-_MOST_NAMED = 10
 
 
 class Annotation(NamedTuple):
@@ -148,10 +147,12 @@ def read_annotated(
             found.append((one, samples))
     if checks.problems and not found:
         raise checks.problems[0]
-    named = checks.problems[:_MOST_NAMED]
-    said = [*(f"{error}; left out" for error in named), *(f"{path}: {n}" for n in checks.noted())]
-    if len(checks.problems) > _MOST_NAMED:
-        said.append(f"{path}: and {checks.skipped - _MOST_NAMED} more left out")
+    said = [
+        *(f"{error}; left out" for error in checks.problems),
+        *(f"{path}: {n}" for n in checks.noted()),
+    ]
+    if others := checks.skipped - len(checks.problems):
+        said.append(f"{path}: and {others} more left out")
     for line in said:
         print(f"warning: {line}", file=sys.stderr)
     return found

@@ -314,10 +314,10 @@ def test_results_of_other_commands_are_not_replaced(files: dict[str, Path], tmp_
         do(files, tmp_path / "out.jsonl", Words())
 
 
-def test_one_labelling_at_a_time_writes_to_a_folder(tmp_path: Path) -> None:
+def test_one_labelling_at_a_time_writes_to_a_file(tmp_path: Path) -> None:
     with (
-        FileLock(tmp_path / ".relgen.lock"),
-        pytest.raises(InputError, match="another relgen command is writing to this folder"),
+        FileLock(tmp_path / ".out.json.lock"),
+        pytest.raises(InputError, match="another relgen command is writing to this file"),
     ):
         label(LabelSettings(), generated=[], train="", schema="everyday", out=tmp_path / "out")
 
