@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import re
 import shlex
+import sys
 import zipfile
 from collections.abc import Collection, Sequence
 from itertools import islice
@@ -134,6 +135,7 @@ def kind_of_lines(lines: Sequence[str]) -> Kind | None:
     if re.match(r'\[\s*($|[{\["\]])', first):
         return "json"
     delimiter = "\t" if "\t" in first else max(",;|", key=first.count)
+    csv.field_size_limit(sys.maxsize)
     rows = [next(csv.reader([line.strip("\r\n")], delimiter=delimiter), []) for line in lines]
     names = {cell.strip().lower() for cell in rows[0]} if rows else set()
     short = all(0 < len(name) <= 40 and not re.search(r"[.!?:{}]", name) for name in names)

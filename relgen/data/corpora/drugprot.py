@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from relgen.common import InputError, read_lines
-from relgen.data.corpora.documents import Document, Link, Mention, Related, samples
+from relgen.data.corpora.documents import (
+    Document,
+    Link,
+    Mention,
+    Related,
+    samples,
+    sentences_within,
+)
 from relgen.data.corpora.reading import ReadOptions
 from relgen.data.samples import Sample
 from relgen.data.validation import RecordChecks
@@ -29,13 +36,14 @@ _REMEDY = "give the folder with …_abstracts.tsv, …_entities.tsv and …_rela
 def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sample]:
     """Yield the samples of a folder, with ids such as `123-1` by document and relation."""
     checks.remedy = _REMEDY
-    texts: dict[str, str] = {}
+    texts: dict[str, tuple[str, list[tuple[int, int]]]] = {}
     mentions: dict[str, dict[str, Mention]] = {}
     links: dict[str, list[Link]] = {}
     related: dict[str, list[Related]] = {}
     for _, (key, title, abstract) in _rows(path, "abstrac", (3,), checks, options):
-        texts[key], mentions[key], links[key] = f"{title} {abstract}", {}, []
-        related[key] = []
+        text = f"{title} {abstract}"
+        texts[key] = text, [(0, len(title)), (len(title) + 1, len(text))]
+        mentions[key], links[key], related[key] = {}, [], []
     for number, (key, name, kind, start, end, text) in _rows(
         path, "entities", (6,), checks, options
     ):
@@ -52,8 +60,11 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
                 checks.note(what, number, "relation")
                 continue
             _of(links, key).append(Link(ends[0], ends[1], label, number))
-    for key, text in texts.items():
-        document = Document(key, key, text, mentions[key], links[key], related=related[key])
+    for key, (text, parts) in texts.items():
+        sentences = sentences_within(text, parts, mentions[key].values())
+        document = Document(
+            key, key, text, mentions[key], links[key], sentences, related=related[key]
+        )
         yield from samples(document, checks, options)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from zipfile import ZipFile
@@ -98,6 +99,16 @@ def test_what_a_file_is(tmp_path: Path, name: str, content: str, kind: str | Non
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
     assert file_kind(path) == kind
+
+
+def test_a_line_may_be_longer_than_a_cell_of_csv(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text(f"1|t|A title.\n1|a|{'long ' * 30_000}\n", encoding="utf-8")
+    limit = csv.field_size_limit(131_072)
+    try:
+        assert file_kind(path) is None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def test_binary_tables_are_known_by_their_content(tmp_path: Path) -> None:

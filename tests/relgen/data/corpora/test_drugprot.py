@@ -38,6 +38,13 @@ def test_drugprot(tmp_path: Path) -> None:
     assert list(READ(_write(tmp_path, "12\tINHIBITOR\tArg1:T1\tArg2:T2\n"))) == [SAMPLE]
 
 
+def test_no_sentence_goes_on_from_the_title(tmp_path: Path) -> None:
+    path = _write(tmp_path, "12\tINHIBITOR\tArg1:T1\tArg2:T2\n")
+    abstracts = next(path.glob("*abstracs*"))
+    abstracts.write_text(ABSTRACT.replace("title.", "title "), encoding="utf-8")
+    assert list(READ(path)) == [SAMPLE]
+
+
 def test_chemprot_leaves_out_what_is_not_evaluated(tmp_path: Path) -> None:
     rows = "12\tCPR:4\tY \tINHIBITOR\tArg1:T1\tArg2:T2\n12\tCPR:0\tN \tX\tArg1:T2\tArg2:T1\n"
     checks = RecordChecks(tmp_path)
