@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
-pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+pytest.importorskip("playwright.sync_api", reason="needs the extra browser")
 
 import uvicorn
 from playwright import sync_api as playwright
@@ -53,7 +53,7 @@ def page(request: Any, place: str) -> Iterator[Any]:
             program = None if own else shutil.which("chromium")
             browser = tools.chromium.launch(executable_path=program)
         except playwright.Error as error:
-            pytest.skip(f"needs Playwright's Chromium: {str(error).splitlines()[0]}")
+            pytest.skip(f"`playwright install chromium` gets it: {str(error).splitlines()[0]}")
         context = browser.new_context(viewport={"width": request.param, "height": 800})
         opened = context.new_page()
         problems: list[str] = []
@@ -166,6 +166,18 @@ def test_a_sentence_of_ones_own(page: Any, made: Session) -> None:
     # changed places are marked anew
     page.fill("#own-text", "Rome")
     expect(page.locator("#own-facts")).to_be_empty()
+
+
+def test_a_pause_counts_as_a_minute(page: Any, place: str, made: Session) -> None:
+    page.clock.install()
+    page.goto(f"{place}/?reviewer=ann")
+    playwright.expect(page.locator("#text")).to_have_text(SAMPLES[1].text)
+    page.clock.fast_forward("00:40")
+    page.keyboard.press("2")
+    page.clock.fast_forward("03:00:00")
+    page.keyboard.press("Enter")
+    wait_until(lambda: "ann" in made.decisions["torn"])
+    assert 100 <= made.decisions["torn"]["ann"].seconds < 130
 
 
 def test_two_reviewers_see_each_others_progress(page: Any, place: str, made: Session) -> None:
