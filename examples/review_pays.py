@@ -77,7 +77,7 @@ def measure(out: Path, seed: int, shots: int, most: int, steps: int) -> dict[str
     before = EXPERIMENT.format(arms=", ".join(ARMS), **settings)
     (out / "experiment.yaml").write_text(before)
     relgen(out, "run", "experiment.yaml", "--out", "run")
-    (labelled,) = out.glob(f"run/stages/seed{seed}/label-*/labelled.jsonl")
+    labelled = out / f"run/current/seed{seed}/label-unlabelled/labelled.jsonl"
     gold = {one["text"]: one["relation"] for one in samples}
     review(out, labelled.relative_to(out), gold, random.Random(seed))
     after = EXPERIMENT.format(arms=", ".join([*ARMS, REVIEWED]), **settings)

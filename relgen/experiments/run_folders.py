@@ -30,6 +30,8 @@ from relgen.experiments.grid import Grid
 from relgen.experiments.stages import Plan, Stage, model_hashes, read_hash
 
 _WEIGHTS = (".ckpt", ".safetensors")
+CURRENT = "current"
+"""The folder with the stages of the plan that was run last, by their names without hashes."""
 
 
 def claim(owner: Experiment | Grid, out: Path) -> None:
@@ -101,6 +103,26 @@ def is_done(stage: Stage) -> bool:
     then, now = read_record(stage.record).get("inputs", {}), input_hashes(stage)
     deleted = [name for name, found in now.items() if not found and name.endswith(_WEIGHTS)]
     return bool(then == now | {name: then.get(name) for name in deleted})
+
+
+def link_current(stage: Stage, out: Path) -> None:
+    """Let `current/NAME` in a run's folder lead to a finished stage's output, else to nothing.
+
+    It is a link; on a file system without links, a copy.
+    """
+    place = out / CURRENT / stage.name
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    place.unlink(missing_ok=True)
+    if not stage.record.is_file():
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        temporary.symlink_to(os.path.relpath(stage.folder, place.parent), target_is_directory=True)
+    except OSError:
+        shutil.copytree(stage.folder, temporary, copy_function=_link)
+    temporary.replace(place)  # processes of several seeds link the stages that they share
 
 
 def require_inputs(stage: Stage, plan: Plan) -> None:

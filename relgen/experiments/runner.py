@@ -13,6 +13,7 @@ import contextlib
 import gc
 import io
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -36,11 +37,13 @@ from relgen.experiments.estimates import Estimates
 from relgen.experiments.progress import RunProgress
 from relgen.experiments.results import print_table, write_report_data, write_results
 from relgen.experiments.run_folders import (
+    CURRENT,
     clear,
     delete_weights,
     earlier_output,
     input_hashes,
     is_done,
+    link_current,
     owned,
     require_inputs,
     reserved,
@@ -121,6 +124,10 @@ def run_experiment(
         for stage in forced:
             with reserved(stage):
                 clear(stage)
+        if not options.seed:  # the links to what the plan no longer has go
+            shutil.rmtree(out / CURRENT, ignore_errors=True)
+        for stage in chosen if options.seed else plan.stages:
+            link_current(stage, out)
         progress = progress or RunProgress(chosen, Estimates([(experiment, plan)]))
         with progress.shown():
             for stage in (stage for stage in chosen if not is_done(stage)):
@@ -128,6 +135,7 @@ def run_experiment(
                     # another process may have run it in the meantime
                     if not is_done(stage):
                         _run_stage(stage, plan, execute, reuse=stage not in forced)
+                    link_current(stage, out)
                 if not experiment.keep_weights:
                     delete_weights([*plan.stages, *readers])
         if options.seed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,42 @@ def test_folders_of_others_are_refused(
     with pytest.raises(InputError, match="not empty"):
         do(commands, experiment, full)
     assert (full / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_names_without_hashes_lead_to_the_current_output(
+    experiment: Experiment,
+    tmp_path: Path,
+    commands: FakeCommands,
+    monkeypatch: pytest.MonkeyPatch,
+    links: bool,
+) -> None:
+    if not links:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError("not supported")
+
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+        monkeypatch.setattr("os.link", refuse)
+    out = tmp_path / "run"
+    current, split = out / "current" / "seed1", Path("split") / "train.jsonl"
+    first = {stage.name: stage for stage in do(commands, experiment, out).stages}
+    assert (current / "split").is_symlink() == links
+    kept = (current / split).read_bytes()
+    assert kept == (first["seed1/split"].folder / "train.jsonl").read_bytes()
+    # other shots, and an arm less
+    other = replace(experiment, shots=1, arms=("human",))
+    commands.fail_at = len(commands.ran)
+    with pytest.raises(KeyboardInterrupt):
+        do(commands, other, out)
+    assert not list(tmp_path.glob("run/current/*/*"))  # nothing out of date
+    stages = do(commands, other, out).stages
+    assert sorted(path.name for path in current.iterdir()) == sorted(
+        stage.name.removeprefix("seed1/") for stage in stages
+    )
+    assert (current / "train-human" / "model" / "model.safetensors").is_file()
+    shutil.move(out, tmp_path / "moved")
+    assert (tmp_path / "moved" / "current" / "seed1" / split).is_file()
 
 
 def test_two_runs_in_one_folder_are_refused(
