@@ -84,6 +84,8 @@ class RecordChecks:
         self.remedy = "give a file with one JSON sample per line"
         self.line_remedy = SKIP_BAD_REMEDY
         self._seen: dict[str, int | str] = {}
+        self.confirmed = False
+        """Whether the offsets of the last sample are confirmed."""
 
     @contextmanager
     def record(self, where: int | str) -> Iterator[None]:
@@ -123,12 +125,21 @@ class RecordChecks:
             lines.append(f"{statement(number, kind, what)}; the first: {first}")
         return lines
 
-    def passes(self, sample_id: str | None, where: int | str, *, counts: bool = True) -> bool:
+    def passes(
+        self,
+        sample_id: str | None,
+        where: int | str,
+        *,
+        counts: bool = True,
+        confirmed: bool = False,
+    ) -> bool:
         """Count a sample; return true if it may be yielded, which an earlier error prevents.
 
         A file whose samples do not count is as one without any. Raises InputError for an earlier
-        record's id. None stands for ids that cannot repeat.
+        record's id. None stands for ids that cannot repeat. Offsets are `confirmed` if the record
+        also has the mentions, or these were found by them.
         """
+        self.confirmed = confirmed
         if sample_id is not None:
             if sample_id in self._seen:
                 problem = f"the same id as {_name(self._seen[sample_id])}"

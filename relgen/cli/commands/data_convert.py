@@ -49,7 +49,7 @@ def run(options: Options) -> None:
 
     def converted(samples: Iterable[Sample]) -> Iterator[Sample]:
         for sample in samples:
-            doubtful.look_at(sample)
+            doubtful.look_at(sample, confirmed=checks.confirmed)
             if (sample.head.start, sample.head.end) == (sample.tail.start, sample.tail.end):
                 checks.note("have the same head and tail", sample.id)
             unused.discard(sample.relation)

@@ -102,12 +102,12 @@ class RowReader:
                 row = {key: None if value != value else value for key, value in row.items()}
                 own = self._value(row, "id")
                 own_id = None if own in (None, "") else str(own)
-                found = self._parse(row, place)
+                found, confirmed = self._parse(row, place)
                 for turn, sample in enumerate(found, start=1):
                     sample_id = (own_id or name) + (f"-{turn}" if len(found) > 1 else "")
                     if own_id:
                         sample_id = self._unused(sample_id, place)
-                    if self.checks.passes(None, place):
+                    if self.checks.passes(None, place, confirmed=confirmed):
                         yield replace(sample, id=sample_id)
 
     def _unused(self, sample_id: str, place: int | str) -> str:
@@ -118,24 +118,28 @@ class RowReader:
         self.checks.note("have the id of an earlier one: a number was added to it", place)
         return self._unused(f"{sample_id}-{turn}", place)
 
-    def _parse(self, row: Mapping[str, Any], place: int | str) -> list[Sample]:
+    def _parse(self, row: Mapping[str, Any], place: int | str) -> tuple[list[Sample], bool]:
+        """Return the samples of a row, and whether not only offsets say where mentions are."""
         relation, group = self._relation(row), self._value(row, "group")
         listed = self._value(row, "tokens")
         tokens = None if listed is None else TokenText.join(listed, "tokens")
         text = self._value(row, "text") if tokens is None else tokens.text
         if not isinstance(text, str):
             raise InputError("must be a string", field="text", value=text)
+        confirmed = True
         if self.where.keys().isdisjoint({"head", "head_start"}):
             text, *pair = _tagged(text)
             pairs = [(pair[0], pair[1])]
         else:
+            given = {role: _given(row, self.where, role, text) for role in ("head", "tail")}
+            confirmed = all(each.mention for each in given.values())
             heads, tails = (
-                self._entities(_given(row, self.where, role, text), role, text, tokens, place)
-                for role in ("head", "tail")
+                self._entities(each, role, text, tokens, place) for role, each in given.items()
             )
             pairs = self._chosen(text, heads, tails, place)
         group = None if group in (None, "") else str(group)
-        return [Sample("", text, head, tail, relation, group=group) for head, tail in pairs]
+        found = [Sample("", text, head, tail, relation, group=group) for head, tail in pairs]
+        return found, confirmed
 
     def _value(self, row: Mapping[str, Any], key: str) -> Any:
         return row.get(self.where[key]) if key in self.where else None

@@ -221,6 +221,7 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
     entities = sorted(document.entities.values(), key=lambda entity: (entity.start, entity.end))
     sentences = document.sentences or sentence_spans(document.text, entities) or [(0, 0)]
     annotated = len(pairs)
+    confirmed = {document.entities.get(key) for key, each in document.mentions.items() if each.text}
     if options.negative is not None:
         pairs += _unrelated(document, entities, sentences, related, options.negative)
     for number, pair in enumerate(pairs, start=1):
@@ -234,7 +235,12 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
             sample = Sample(
                 name, text, head, tail, pair.label, group=document.group or document.name
             )
-            if checks.passes(name, pair.place, counts=number <= annotated):
+            if checks.passes(
+                name,
+                pair.place,
+                counts=number <= annotated,
+                confirmed=confirmed >= {pair.head, pair.tail},
+            ):
                 yield sample
 
 

@@ -44,7 +44,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
     for number, lines in _records(path):
         with checks.record(number):
             sample = _parse(lines, options.split_name)
-            if checks.passes(sample.id, number):
+            if checks.passes(sample.id, number, confirmed=True):
                 yield sample
 
 

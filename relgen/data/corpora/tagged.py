@@ -41,5 +41,5 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
                     problem, field="sentence", value=tagged, remedy=_EXAMPLE
                 ) from error
             sample = Sample(f"{name}-{number}", text, head, tail, label.strip())
-            if checks.passes(None, number):
+            if checks.passes(None, number, confirmed=True):
                 yield sample

@@ -21,6 +21,7 @@ from relgen.data.text import find_mentions, normalised
 Unit = Literal["characters", "bytes", "utf16", "newline", "crlf", "inclusive"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 _NEARLY_ALL = 0.9
+_MANY = 100
 NAMES = {
     "bytes": "bytes (UTF-8)",
     "utf16": "UTF-16 units",
@@ -137,31 +138,43 @@ def in_unit(sample: Sample, unit: Unit) -> Sample | None:
 class DoubtfulOffsets:
     """Counts samples with an entity that begins or ends inside a word or with white space.
 
-    Also counts the units in which these entities would begin and end at words.
+    Also counts which of them would begin and end at words in another unit, and how many samples
+    that unit would change, and leave right. Where something else confirms offsets, no unit is
+    looked for.
     """
 
     def __init__(self) -> None:
-        self.count = self._total = self._inclusive = 0
-        self._first, self._fits = "", Counter[Unit]()
+        self.count = self._total = self._unconfirmed = 0
+        self._first = ""
+        self._fits, self._changed, self._right = (Counter[Unit]() for _ in range(3))
 
-    def look_at(self, sample: Sample) -> None:
+    def look_at(self, sample: Sample, *, confirmed: bool) -> None:
         """Count a sample."""
         self._total += 1
-        inclusive = in_unit(sample, "inclusive")
-        self._inclusive += inclusive is not None and not _is_cut(inclusive)
-        if _is_cut(sample):
+        if cut := _is_cut(sample):
             self._first = self._first or f"{sample.id}: '{sample.head_text}', '{sample.tail_text}'"
             self.count += 1
-            others = {unit: in_unit(sample, unit) for unit in UNITS}
-            self._fits.update(
-                unit for unit, other in others.items() if other and not _is_cut(other)
-            )
+        if confirmed:
+            return
+        self._unconfirmed += cut
+        for unit in _differing(sample.text):
+            other = in_unit(sample, unit)
+            if other != sample:
+                self._changed[unit] += 1
+                if other is not None and not _is_cut(other):
+                    self._right[unit] += 1
+                    self._fits[unit] += cut
 
     def refuse(self, place: str | Path) -> None:
-        """Raise InputError where nearly all fit another unit, which leaves the others right."""
+        """Raise InputError where nearly all fit another unit, which leaves the others right.
+
+        A single one of many samples may be cut on purpose.
+        """
+        if self._unconfirmed == 1 and self._total > _MANY:
+            return
         for unit, number in self._fits.most_common():
-            spoilt = unit == "inclusive" and self._inclusive < _NEARLY_ALL * self._total
-            if number >= _NEARLY_ALL * self.count and not spoilt:
+            right = self._right[unit] >= _NEARLY_ALL * self._changed[unit]
+            if right and number >= max(1, _NEARLY_ALL * self._unconfirmed):
                 remedy = f"give --offsets {unit}, or --offsets characters to keep them as they are"
                 raise InputError(str(self), path=place, remedy=remedy)
 
@@ -169,6 +182,7 @@ class DoubtfulOffsets:
         guess = "".join(
             f"; {number} of them do not with --offsets {unit}"
             for unit, number in self._fits.most_common(1)
+            if number
         )
         return (
             f"{statement(self.count, 'sample', 'have')} an entity that begins or ends inside a "
@@ -176,6 +190,13 @@ class DoubtfulOffsets:
             "points), not bytes or UTF-16 units, and both characters of a Windows line break; ends "
             f"are exclusive{guess}"
         )
+
+
+def _differing(text: str) -> list[Unit]:
+    """Return the units of which offsets in a text may differ from characters."""
+    units: list[Unit] = ["inclusive"]
+    units += [] if text.isascii() else ["bytes", "utf16"]
+    return units + (["newline", "crlf"] if "\n" in text else [])
 
 
 def _is_cut(sample: Sample) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.corpora.units import (
+    DoubtfulOffsets,
     entity_at,
     in_characters,
     in_unit,
@@ -88,3 +89,35 @@ def test_a_line_in_another_unit() -> None:
     row["head"] = {"start": 1, "end": 6}
     with pytest.raises(InputError, match=r"no place of the text in UTF-16 units \(got \[1, 6\]"):
         row_in_characters(row, "utf16")
+
+
+RIGHT = Sample("a", "é: Ann met Bo.", Entity(3, 6), Entity(11, 13), "r")
+CUT = Sample("b", "é: Ann met Bo.", Entity(4, 7), Entity(12, 14), "r")  # bytes
+PLAIN = Sample("c", "Ann met Bo.", Entity(0, 3), Entity(8, 10), "r")
+
+
+@pytest.mark.parametrize(
+    ("samples", "confirmed", "refused"),
+    [
+        ([CUT, PLAIN], False, True),
+        ([CUT] * 2 + [PLAIN] * 200, False, True),
+        ([CUT], True, False),
+        # one of many may be cut on purpose
+        ([CUT] + [PLAIN] * 200, False, False),
+        # bytes would spoil what is right
+        ([CUT] * 2 + [RIGHT] * 2 + [PLAIN] * 50, False, False),
+        ([RIGHT, PLAIN], False, False),
+    ],
+)
+def test_a_unit_is_refused_where_it_is_certain(
+    samples: list[Sample], confirmed: bool, refused: bool
+) -> None:
+    doubtful = DoubtfulOffsets()
+    for sample in samples:
+        doubtful.look_at(sample, confirmed=confirmed)
+    assert doubtful.count == samples.count(CUT)
+    if not refused:
+        doubtful.refuse("a.csv")
+        return
+    with pytest.raises(InputError, match=r"a\.csv: . samples? ha.*give --offsets bytes, or"):
+        doubtful.refuse("a.csv")
