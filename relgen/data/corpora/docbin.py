@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from relgen.common import InputError, no_such_file
 from relgen.data.corpora.documents import Document, Link, known_columns, samples
-from relgen.data.corpora.reading import ReadOptions, malformed
+from relgen.data.corpora.reading import ReadOptions, malformed, well_formed
 from relgen.data.samples import Entity, Sample
 from relgen.data.validation import RecordChecks
 
@@ -35,7 +36,7 @@ def read(path: Path, checks: RecordChecks, options: ReadOptions) -> Iterator[Sam
         )
         with checks.record(f"[{number}]"), malformed("spaCy"):
             name = f"{options.split_name or path.stem}-{number}"
-            document = _document(doc, name, f"[{number}]", attribute)
+            document = _document(doc, name, f"[{number}]", attribute, checks)
         if document is not None:
             yield from samples(document, checks, options)
 
@@ -55,9 +56,11 @@ def _documents(path: Path) -> Iterator[Any]:
         raise InputError(f"not a DocBin: {error}", path=path, remedy="write it again") from error
 
 
-def _document(doc: Any, name: str, place: str, attribute: str) -> Document:
-    spans, links = _spans(doc), []
-    for pair, labels in (doc.user_data.get(("._.", attribute, None, None)) or {}).items():
+def _document(doc: Any, name: str, place: str, attribute: str, checks: RecordChecks) -> Document:
+    spans = _spans(doc)
+
+    def links(row: tuple[Any, Any]) -> list[Link]:
+        pair, labels = row
         if not isinstance(labels, dict) or len(pair) != 2:
             problem = "must map (first token of head, of tail) to {label: probability}"
             raise InputError(problem, field=f"doc._.{attribute}", value={pair: labels})
@@ -65,14 +68,17 @@ def _document(doc: Any, name: str, place: str, attribute: str) -> Document:
             remedy = "put the one that is meant into doc.ents"
             problem = "several spans begin at a token"
             raise InputError(problem, field=f"doc._.{attribute}", value=pair, remedy=remedy)
-        links += [Link(pair[0], pair[1], label) for label, value in labels.items() if value >= 0.5]
+        return [Link(pair[0], pair[1], label) for label, value in labels.items() if value >= 0.5]
+
+    related = doc.user_data.get(("._.", attribute, None, None)) or {}
+    found = [*chain(*well_formed(related.items(), links, place, checks))]
     sentences = None
     if doc.has_annotation("SENT_START"):
         sentences = [(each.start_char, each.end_char) for each in doc.sents]
     entities: dict[Any, Entity] = {}
-    for token, found in spans.items():
-        entities |= {(token, n) if n else token: each for n, each in enumerate(found)}
-    return Document(name, place, doc.text, {}, links, sentences, entities)
+    for token, begun in spans.items():
+        entities |= {(token, n) if n else token: each for n, each in enumerate(begun)}
+    return Document(name, place, doc.text, {}, found, sentences, entities)
 
 
 def _spans(doc: Any) -> dict[int, list[Entity]]:

@@ -10,6 +10,7 @@ import pytest
 
 from relgen.common.errors import InputError
 from relgen.data.samples import Entity, Sample
+from relgen.data.validation import RecordChecks
 from tests.relgen.data.corpora.readers import reader, refused_at_the_end
 
 spacy: Any = pytest.importorskip("spacy")
@@ -78,6 +79,14 @@ def test_spans_of_groups_may_overlap(tmp_path: Path) -> None:
     path = _write(tmp_path / "b.spacy", {(4, 9): {"r": 1.0}}, groups=[*groups, [(9, 11, "NAME")]])
     with pytest.raises(InputError, match=r"several spans begin at a token \(got \(4, 9\)\); put"):
         list(READ(path))
+
+
+def test_a_malformed_relation_costs_no_other(tmp_path: Path) -> None:
+    relations = {(3, 9): {"r": 1.0}, (3,): {"r": 1.0}, (8, 3): ["r"], (3, 8): {"s": 1.0}}
+    path = _write(tmp_path / "a.spacy", relations)
+    checks = RecordChecks(path, skip_bad=True)
+    assert [sample.relation for sample in READ(path, checks=checks)] == ["s"]
+    assert checks.skipped == 3
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
