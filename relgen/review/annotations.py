@@ -45,7 +45,12 @@ def read_records(path: Path) -> tuple[Tool, list[dict[str, Any]]]:
     """Return the tool that wrote a file, and the file's records."""
     lines = [line for line in read_lines(path) if line.strip()]
     whole = bool(lines) and lines[0].lstrip().startswith("[")
-    rows = read_json(path) if whole else [decode_json(line) for line in lines]
+    try:
+        rows = read_json(path) if whole else [decode_json(line) for line in lines]
+    except InputError as error:
+        raise error.at(path=path) from error
+    if not rows:
+        raise InputError("no tasks are in this export", path=path, remedy="annotate some first")
     first = rows[0].keys() if rows and all(isinstance(row, dict) for row in rows) else set()
     tool = next((name for name, known in _KEYS.items() if known <= first), None)
     if tool is None:

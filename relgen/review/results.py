@@ -31,6 +31,10 @@ from relgen.review.decisions import Decision, Results
 from relgen.review.options import Tool
 from relgen.review.session import Session
 
+_WITHDRAWN = (
+    "withdrawn, as the export no longer has them (one of all tasks brings those back that it has)"
+)
+
 
 def take_over(path: str | Path, session: Session) -> None:
     """Put a tool's decisions in the place of its earlier ones, and print how many they are.
@@ -59,7 +63,7 @@ def take_over(path: str | Path, session: Session) -> None:
     results = _results(path, tool, replaced, found, session, counts)
     both = [*stay.decisions, *results.decisions], [*stay.added, *results.added]
     withdrawn = session.take_over(Results(source, *both))
-    counts["withdrawn, as the export no longer has them"] = withdrawn
+    counts[_WITHDRAWN] = withdrawn
     counts["left out, as they cannot be read"] = len(own) - len(found)
     counts["left out, as their samples are not under review"] = len(given) - len(own)
     said = [counted(len(results.decisions), "decision")]

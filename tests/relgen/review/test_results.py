@@ -273,7 +273,8 @@ def test_a_later_export_takes_the_place_of_the_earlier_one(tmp_path: Path, capsy
     later = [annotated(SURE, was_cancelled=True), annotated(TORN), annotated(LONG)]
     take(made, later, name="later.json")
     assert capsys.readouterr().out.endswith(
-        "2 decisions, 4 withdrawn, as the export no longer has them\n"
+        "2 decisions, 4 withdrawn, as the export no longer has them (one of all tasks brings those "
+        "back that it has)\n"
     )
     (tmp_path / "other").mkdir()
     only = five(tmp_path / "other")
@@ -309,8 +310,8 @@ def test_each_data_set_of_prodigy_stands_for_itself(tmp_path: Path, capsys: Any)
     assert both == {"sure": [ann], "torn": [ann, bob], "unsure": [bob]}
     # a later one of the same data set takes the place of its earlier one
     take(made, by("ann", rows[1:2]), lines=True)
-    withdrawn = "1 decision, 2 withdrawn, as the export no longer has them\n"
-    assert capsys.readouterr().out.endswith(withdrawn)
+    withdrawn = "1 decision, 2 withdrawn, as the export no longer has them (one of all tasks"
+    assert withdrawn in capsys.readouterr().out
     assert (made.decisions["sure"], sorted(made.decisions["torn"])) == ({}, [ann, bob])
     assert five(tmp_path).decisions == made.decisions
 
@@ -415,8 +416,8 @@ def _inside_the_emoji() -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
-        ([], "not an export of one of these tools; export as JSON"),
-        ([{"text": "x"}], "not an export of one of these tools"),
+        ([], "no tasks are in this export"),
+        ([{"text": "x"}], "not an export of one of these tools; export as JSON"),
         ([3], "not an export of one of these tools"),
         ([annotated(TORN, lambda r: r[2].update(labels=["born_in"]))], "torn: .*not a relation"),
         (
@@ -448,3 +449,9 @@ def test_what_cannot_be_used_is_one_line(tmp_path: Path, rows: Any, problem: str
     with pytest.raises(InputError, match=problem) as refused:
         take_over(path, session(tmp_path))
     assert str(path) in str(refused.value)
+
+
+def test_a_file_that_is_no_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a;b\n")
+    with pytest.raises(InputError, match=r"x\.csv: not valid JSON"):
+        take_over(tmp_path / "x.csv", five(tmp_path))
