@@ -439,11 +439,13 @@ class RelationDataModule(LightningDataModule):
         for name in self._training_names():
             leaks = repeated_rows(sentences_of(self._tables[name]), tested)
             if leaks and self.on_leak == "raise":
+                first = self._tables[name][leaks[0]]
+                reviewed = self.files["reviewed"]
+                added = reviewed is not None and first["review"]["decision"] == "added"
                 raise InputError(
                     f"{statement(len(leaks), 'training sentence', 'are')} in the test set as well "
-                    f"(ignoring case and punctuation); first: id "
-                    f"'{self._tables[name][leaks[0]]['id']}'",
-                    path=self.files[name],
+                    f"(ignoring case and punctuation); first: id '{first['id']}'",
+                    path=reviewed if added else self.files[name],
                     remedy="split again (relgen data split --exclude TEST), or drop them with "
                     "--data.on_leak drop",
                 )

@@ -319,7 +319,10 @@ def _first(
             chosen.append(place)
             number += 1
         if number < shots:
-            warnings.append(f"{label}: only {number} of {counted(shots, f'{part} sample')}")
+            said = f"{label}: only {number} of {counted(shots, f'{part} sample')}"
+            if not number and part == "training":
+                said += "; label some, or leave the relation out of the schema"
+            warnings.append(said)
     if near:
         warnings.append(f"{counted(near, 'sample')} passed over: nearly the same as excluded ones")
     if near and not chosen:

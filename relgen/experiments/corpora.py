@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from relgen.common import InputError, find_schema, no_such_file
+from relgen.common import InputError, file_hash, find_schema, no_such_file
 from relgen.data import (
     By,
     ConvertOptions,
@@ -112,6 +112,10 @@ def plan_corpus(corpus: str | CorpusFiles, folders: StageFolders) -> Corpus:
         schema = load_schema(corpus.schema)
         for path in (train, test):
             _check(path, schema)
+        if file_hash(train) == file_hash(test):
+            remedy = f"hold some out: relgen data split {train} --shots K --test 0.3 --out split"
+            problem = "the same samples as corpus.train"
+            raise InputError(problem, field="corpus.test", value=corpus.test, remedy=remedy)
         return Corpus(train, test, corpus.schema, test, corpus.by)
     if corpus == "everyday":
         stage = folders.add("corpus", "data everyday", options(EverydayOptions)(out=OUT))

@@ -37,7 +37,7 @@ def plan(experiment: Experiment, out: Path, *, cell: str = "") -> Plan:
     commands = StageCommands(experiment, corpus, folders)
     _check_generating(commands)
     arms = [arm for seed in experiment.seeds for arm in _plan_seed(commands, seed)]
-    check_reviewed(experiment, arms)
+    check_reviewed(experiment, arms, corpus.test)
     schema = find_schema(corpus.schema)
     return Plan(tuple(folders.stages.values()), tuple(arms), schema, corpus.test)
 

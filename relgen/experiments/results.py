@@ -119,7 +119,7 @@ def write_report_data(experiment: Experiment, plan: Plan, out: Path) -> None:
 
 
 def print_table(results: dict[str, Any]) -> None:
-    """Print the scores of the arms in per cent, and their differences from `human`."""
+    """Print the scores of the arms in per cent, and what they gain on `human` and by a review."""
     from rich.console import Console
     from rich.table import Table
 
@@ -138,9 +138,9 @@ def print_table(results: dict[str, Any]) -> None:
         table.add_row(row["arm"], *([row["classifier"]] if several else []), *cells)
     # labels are texts: neither markup nor emoji
     Console(markup=False, emoji=False).print(table)
-    for row in results["against_human"]:
+    for row in [*results["against_human"], *results["against_unreviewed"]]:
         name = f"{row['arm']} · {row['classifier']}" if several else row["arm"]
-        said = f"{name} - human: {_signed(row)}"
+        said = f"{name} - {row['than']}: {_signed(row)}"
         if row["low"] is not None:
             said += f" (95% interval of {counted(row['n_seeds'], 'paired seed')}: {_ends(row)})"
         if (voted := row["ensemble"]) is not None:

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from relgen.common import InputError
-from relgen.data import Sample, iter_samples
+from relgen.data import Sample, Sentences, iter_samples, repeated_rows
 from relgen.experiments.arms import parse_arm
 from relgen.experiments.config import Experiment
 from relgen.experiments.run_folders import is_done
 from relgen.experiments.stages import ArmStages
 
 
-def check_reviewed(experiment: Experiment, arms: Sequence[ArmStages]) -> None:
+def check_reviewed(experiment: Experiment, arms: Sequence[ArmStages], test: Path) -> None:
     """Raise InputError if the review has no effect on an arm that takes it, as far as is known.
+
+    Also if a sentence that people added is in the test file, unless a stage has yet to write that.
 
     What arms train on is known once the stages that make it are done; sentences without labels are
     known to be some of the user's file.
@@ -35,6 +37,7 @@ def check_reviewed(experiment: Experiment, arms: Sequence[ArmStages]) -> None:
             value=experiment.reviewed,
             remedy="name the file that relgen review wrote",
         )
+    _check_added(experiment.reviewed, reviewed, test)
     for stages in _reviewed_arms(arms):
         files = _made(stages, experiment)
         if files is not None and not any(True for _ in _effective(reviewed, files)):
@@ -46,6 +49,19 @@ def check_reviewed(experiment: Experiment, arms: Sequence[ArmStages]) -> None:
                 value=experiment.reviewed,
                 remedy=f"review those in {label.folder / 'labelled.jsonl'}" if label else None,
             )
+
+
+def _check_added(file: str, reviewed: Sequence[Sample], test: Path) -> None:
+    added = [one for one in reviewed if _is_added(one)]
+    tested = map(Sentences.of_sample, iter_samples(test) if added and test.is_file() else ())
+    if leaks := repeated_rows([Sentences.of_sample(one) for one in added], tested):
+        problem = "a sentence that people added is in the test set"
+        remedy = "take it out of the review's file, or out of the test set"
+        raise InputError(problem, path=file, value=added[leaks[0]].id, remedy=remedy)
+
+
+def _is_added(sample: Sample) -> bool:
+    return (sample.review or {}).get("decision") == "added"
 
 
 def describe_review(experiment: Experiment, arms: Sequence[ArmStages]) -> dict[str, Any] | None:
@@ -98,8 +114,7 @@ def _made(stages: ArmStages, experiment: Experiment) -> list[Path] | None:
 
 def _effective(reviewed: Sequence[Sample], files: Iterable[Path]) -> Iterable[tuple[str, str]]:
     """Yield id and text of reviewed samples that are in the files, or that people added."""
-    added = [one for one in reviewed if (one.review or {}).get("decision") == "added"]
-    yield from ((one.id, one.text) for one in added)
+    yield from ((one.id, one.text) for one in reviewed if _is_added(one))
     decided = {(one.id, one.text) for one in reviewed}
     for file in files:
         for sample in iter_samples(file, labelled=False):

@@ -78,7 +78,9 @@ def confusion_table(run: Run) -> ReportTable | None:
     ]
     rows = []
     for place, (label, row) in enumerate(zip(found[0][0], counts, strict=True)):
-        cells = [TableCell(str(n) if n else "", best=at == place) for at, n in enumerate(row)]
+        cells = [
+            TableCell(str(n) if n else "", best=n > 0 and at == place) for at, n in enumerate(row)
+        ]
         rows.append(TableRow(f"{place + 1} {label}", cells))
     return ReportTable(["Relation", *(str(place + 1) for place in range(len(rows)))], rows)
 

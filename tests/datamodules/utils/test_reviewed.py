@@ -88,6 +88,13 @@ def test_a_training_takes_them(files: Path, caplog: Any) -> None:
     assert "reviewed" not in made(files, give=give, mix="human").describe()["files"]
 
 
+def test_a_leak_is_looked_for_where_people_wrote_it(files: Path) -> None:
+    written(files)
+    write_samples(files / "test.jsonl", samples(1, source="test", skip=40))
+    with pytest.raises(InputError, match=r"reviewed\.jsonl: 1 training .* first: id 'mine-40'"):
+        made(files, give=("human", "generated", "reviewed", "test"))
+
+
 def test_a_review_of_other_samples_is_refused(files: Path) -> None:
     written(files)
     write_samples(files / "generated.jsonl", samples(3, source="generated", skip=20))

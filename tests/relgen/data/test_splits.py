@@ -109,7 +109,9 @@ def test_a_small_relation_gives_what_there_is_and_a_warning():
 def test_a_relation_without_samples_is_warned_of():
     pool = [sample for sample in POOL if sample.relation != "b"]
     result = split(pool, SCHEMA, shots=4, seed=1)
-    assert result.warnings == ["b: only 0 of 4 training samples"]
+    assert result.warnings == [
+        "b: only 0 of 4 training samples; label some, or leave the relation out of the schema"
+    ]
 
 
 def test_more_shots_than_any_relation_has():

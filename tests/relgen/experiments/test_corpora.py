@@ -144,6 +144,12 @@ def test_a_missing_file_is_named_by_the_experiments_line_and_key(
     assert refused(text) == f"e.yaml:{said}\n"
 
 
+def test_a_test_on_the_training_samples_is_refused(root: Path, corpus: CorpusFiles) -> None:
+    same = replace(corpus, test=corpus.train)
+    with pytest.raises(InputError, match=r"'corpus\.test': the same samples as corpus\.train"):
+        plan_corpus(same, StageFolders(root / "run"))
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -184,7 +184,10 @@ def test_unlabelled_sentences_are_read_once_and_trained_on(
 
 
 def test_a_review_redoes_what_depends_on_it(
-    experiment: Experiment, tmp_path: Path, commands: FakeCommands
+    experiment: Experiment,
+    tmp_path: Path,
+    commands: FakeCommands,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     text = "Ann met Bob at the sea."  # of FakeCommands
     one = Sample("train-1", text, Entity(0, 3), Entity(8, 11), "a", "generated")
@@ -195,6 +198,7 @@ def test_a_review_redoes_what_depends_on_it(
     arms = ("human", "obo_mix", "obo_mix_reviewed")
     mine = replace(experiment, arms=arms, reviewed=str(file))
     made = {stage.name: stage for stage in do(commands, mine, tmp_path / "run").stages}
+    assert "obo_mix_reviewed - obo_mix: +0.0\n" in capsys.readouterr().out
     before, after = made["seed1/train-obo_mix"], made["seed1/train-obo_mix_reviewed"]
     assert "--data.reviewed" not in before.command
     place = after.command.index("--data.reviewed")

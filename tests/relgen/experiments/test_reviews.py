@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from relgen.common.errors import InputError
-from relgen.data.samples import Entity, Sample, write_samples
+from relgen.data.samples import Entity, Sample, read_samples, write_samples
 from relgen.experiments.config import Experiment, Labelling
 from relgen.experiments.planner import plan
 from tests.relgen.experiments.fake_commands import FakeCommands, do
@@ -36,5 +36,14 @@ def test_a_review_without_effect_is_refused(
     read = replace(mine, arms=arms, unlabelled=str(raw), label=Labelling(model="m"))
     with pytest.raises(InputError, match="are among those of unlabelled_mix_reviewed, seed 1"):
         plan(read, tmp_path / "run")
+    # people added a sentence that is in the test set as well
+    added = {"reviewer": "ann", "decision": "added"}
+    (tested, *_) = read_samples(mine.corpus.test)  # type: ignore[union-attr]
+    write_samples(file, [replace(tested, id="written-1", review=added)])
+    with pytest.raises(InputError, match=r"reviewed\.jsonl: a sentence .* \(got 'written-1'\)"):
+        plan(read, tmp_path / "run")
+    write_samples(file, [replace(one, review=added)])
+    assert plan(read, tmp_path / "run")
+    write_samples(file, [replace(one, review={"reviewer": "ann", "decision": "changed"})])
     write_samples(raw, [one])
     assert plan(read, tmp_path / "run")

@@ -43,6 +43,11 @@ def test_confusions_are_added_over_seeds(tmp_path: Path) -> None:
         "2 other": [("", False), ("40", True)],
     }
     for scores in folder.glob("stages/*/*/scores.json"):
+        write_json(scores, read_json(scores) | {"confusion": [[0, 1], [1, 0]]})
+    table = confusion_table(load_run(folder))
+    assert table is not None
+    assert [(cell.text, cell.best) for cell in table.rows[0].cells] == [("", False), ("2", False)]
+    for scores in folder.glob("stages/*/*/scores.json"):
         wide = {"labels": [str(n) for n in range(21)], "confusion": [[0] * 21] * 21}
         write_json(scores, read_json(scores) | wide)
     assert confusion_table(load_run(folder)) is None
