@@ -453,5 +453,5 @@ def test_what_cannot_be_used_is_one_line(tmp_path: Path, rows: Any, problem: str
 
 def test_a_file_that_is_no_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("a;b\n")
-    with pytest.raises(InputError, match=r"x\.csv: not valid JSON"):
+    with pytest.raises(InputError, match=r"x\.csv:1: not valid JSON"):
         take_over(tmp_path / "x.csv", five(tmp_path))
