@@ -138,10 +138,9 @@ def _with_option(error: InputError, words: Sequence[str]) -> InputError:
     if isinstance(error, CombinedInputError) or not error.path or error.field or error.line:
         return error
     parts = (word.split("=", 1) if word.startswith("--") else [word] for word in words)
-    for option, value in pairwise(chain.from_iterable(parts)):
-        if option.startswith("--") and option != "--out" and value == str(error.path):
-            return error.at(field=option)
-    return error
+    given = pairwise(chain.from_iterable(parts))
+    named = [one for one, path in given if one.startswith("--") and path == str(error.path)]
+    return error.at(field=named[0]) if named and "--out" not in named else error
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -93,9 +93,13 @@ def tokenise_chain(
         kinds=[REJECTION_KINDS.index(pair.kind) for pair in chain.pairs],
     )
     if not whole.cue or not terminator:
-        raise ValueError(
-            f"the cue {prompt.cue!r} and the terminator {prompt.terminator!r} must have tokens: "
-            "the first token of a completion is predicted at the cue's last"
+        # the first token of a completion is predicted at the cue's last
+        raise InputError(
+            f"its tokenizer has no tokens for {prompt.cue!r} and {prompt.terminator!r}, between "
+            "which a sample stands",
+            field="model",
+            value=tokenizer.name_or_path,
+            remedy="choose a language model, which has tokens for line ends",
         )
     return _cut(whole, max_length, window)
 

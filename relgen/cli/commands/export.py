@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from relgen.common import POSITIONAL, DType, InputError, Share
@@ -55,6 +56,12 @@ def run(options: Options) -> None:
     if options.to is not None:
         raise InputError(
             "no classifier in this folder", path=options.folder, remedy="give that of a classifier"
+        )
+    if not options.merge and not (Path(options.folder) / "adapter_config.json").is_file():
+        raise InputError(
+            "neither a classifier nor an adapter is in this folder",
+            path=options.folder,
+            remedy="give what `relgen classifier fit` or `relgen dpo fit` wrote",
         )
     if not options.merge:
         raise InputError(

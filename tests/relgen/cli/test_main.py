@@ -390,6 +390,10 @@ def test_no_word_reaches_the_terminal_as_a_command_to_it(
             "--out o",
             "gone.jsonl: field '--data.human': no such file; check the path",
         ),
+        (
+            "diversity s.jsonl --against s.jsonl --json --out s.jsonl",
+            "s.jsonl: this is an input of the command; give another --out",
+        ),
     ],
 )
 def test_errors_of_whole_files_name_the_option(

@@ -63,6 +63,12 @@ def test_a_completion_that_cannot_fit_raises():
         tokens(3, max_length=40)
 
 
+def test_a_tokenizer_without_line_ends_raises(monkeypatch):
+    monkeypatch.setattr("relgen.dpo.tokenize.encode", lambda tokenizer, text: [])
+    with pytest.raises(InputError, match=r"field 'model': its tokenizer has no tokens for '.*lang"):
+        tokens(3)
+
+
 def test_a_long_completion_late_in_the_chain_raises_too():
     chain = tiny.chain(3)
     long = tiny.sample("long", "rain", "led " * 200 + "to", "flood")

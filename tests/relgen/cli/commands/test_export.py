@@ -14,9 +14,12 @@ def test_it_merges_or_says_that_there_is_nothing_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = str(tmp_path / "x")
-    assert "give --merge" in failed(capsys, "export", str(tmp_path), "--out", out)
     line = failed(capsys, "export", str(tmp_path), "--merge", "--out", out)
     assert "no adapter in this folder" in line
+    line = failed(capsys, "export", str(tmp_path), "--out", out)
+    assert "neither a classifier nor an adapter is in this folder; give what" in line
+    (tmp_path / "adapter_config.json").write_text("{}")
+    assert "give --merge" in failed(capsys, "export", str(tmp_path), "--out", out)
     assert not (tmp_path / "x").exists()
 
 
