@@ -94,7 +94,9 @@ class RecordChecks:
             yield
         except InputError as error:
             self.skipped += 1
-            alike = str(error) if isinstance(error, AlikeError) else f"at {where}"
+            alike = str(error)
+            if not isinstance(error, AlikeError):
+                alike = f"{self.path}:{where}: {error}"
             if alike in self._alike:
                 self._alike[alike] += 1
             elif len(self.problems) < MOST_SHOWN:

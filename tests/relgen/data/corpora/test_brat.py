@@ -108,6 +108,14 @@ def test_a_malformed_line_is_named(line: str, message: str, tmp_path: Path) -> N
         list(READ(tmp_path))
 
 
+def test_what_is_malformed_is_named_in_each_file(tmp_path: Path) -> None:
+    paths = [_write(tmp_path / name, *LINES[:3], "R2\tr", "T3\tX") for name in "ab"]
+    with pytest.raises(InputError) as refused:
+        list(READ(tmp_path))
+    found = [line.rpartition(": must be")[0] for line in str(refused.value).splitlines()]
+    assert found == [f"{path}:{number}" for path in paths for number in (4, 5)]
+
+
 def test_a_missing_text(tmp_path: Path) -> None:
     _write(tmp_path, *LINES).with_suffix(".txt").unlink()
     with pytest.raises(InputError, match=r"doc\.txt: no such file"):
