@@ -18,6 +18,7 @@ from .overlap import OverlapIndex as OverlapIndex
 from .overlap import context_words as context_words
 from .overlap import jaccard as jaccard
 from .overlap import word_set as word_set
+from .pair_labels import PairLabels as PairLabels
 from .parquet import parquet_rows as parquet_rows
 from .parquet import sample_columns as sample_columns
 from .pools import Pool as Pool

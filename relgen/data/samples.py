@@ -32,8 +32,8 @@ from relgen.data.validation import AlikeError, RecordChecks, json_lines, value_o
 if TYPE_CHECKING:
     from relgen.data.schema import Relation, RelationSchema
 
-UNLABELLED = "unlabelled"
-"""The relation of sentences without a label, which are read for prediction only."""
+UNLABELLED = "\0unlabelled"
+"""The relation of sentences without a label, which no label can be: it could not be printed."""
 _UNLABELLED_REMEDY = (
     "label it (relgen review, relgen label), or leave such samples out: relgen data convert "
     "--skip-bad"
@@ -94,10 +94,10 @@ class Sample:
         for name, value in (("id", self.id), ("text", self.text), ("relation", self.relation)):
             if not value.strip() and name != "id":
                 raise InputError("must not be empty", field=name, value=value)
-            if name != "text":
+            if name != "text" and value != UNLABELLED:
                 refuse_unprintable(value, name)
-            if name == "relation" and (label := clean_label(value, name)) != value:
-                object.__setattr__(self, name, label)
+                if name == "relation" and (label := clean_label(value, name)) != value:
+                    object.__setattr__(self, name, label)
             if _SURROGATE.search(value):
                 problem = "contains an unpaired surrogate, which UTF-8 cannot encode"
                 raise InputError(problem, field=name, value=value)

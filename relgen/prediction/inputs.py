@@ -10,10 +10,8 @@ from typing import Any
 from relgen.classifiers import find_mention
 from relgen.common import InputError, decode_json, read_lines
 from relgen.data import RecordChecks, Sample, binary_kind, checked_samples, parquet_rows, value_of
-from relgen.data.corpora import ReadOptions, read_corpus
+from relgen.data.corpora import TABLES, ReadOptions, read_corpus
 from relgen.prediction.pairs import RawText
-
-_TABLES = ("csv", "tsv", "xlsx", "parquet", "json")
 
 
 def read_samples_to_predict(
@@ -29,11 +27,11 @@ def read_samples_to_predict(
     if kind in ("txt", "md"):
         remedy = "to find entities in raw text, give --entities"
         raise InputError("head and tail are not marked in a text", path=path, remedy=remedy)
-    if kind in _TABLES:
+    if kind in TABLES:
         yield from read_corpus(kind, checks, ReadOptions(columns=columns, labelled=False))
         return
     if columns:
-        remedy = f"give a file ending in {', '.join(f'.{each}' for each in _TABLES)}"
+        remedy = f"give a file ending in {', '.join(f'.{each}' for each in TABLES)}"
         raise InputError("this file has no columns", path=path, field="--columns", remedy=remedy)
     yield from checked_samples(checks, labelled=False, amend=_with_offsets)
 
@@ -64,7 +62,7 @@ def read_raw_texts(
     if kind == "parquet":
         yield from _texts_of_rows(path, checks, columns or {})
         return
-    if kind in _TABLES:
+    if kind in TABLES:
         remedy = "write its texts one a line, or as lines of JSON with a text, or as Parquet"
         raise InputError(f"raw text is not read from {kind}", path=path, remedy=remedy)
     lines = ((number, line) for number, line in enumerate(read_lines(path), 1) if line.strip())

@@ -10,6 +10,7 @@ from dataclasses import replace
 from relgen.common import InputError, check_outputs, counted, recorded, tracked
 from relgen.data import (
     UNLABELLED,
+    PairLabels,
     RecordChecks,
     RelationSchema,
     Sample,
@@ -22,6 +23,7 @@ from relgen.data import ConvertOptions as Options
 from relgen.data.corpora import (
     COLUMNS,
     DOCUMENTS,
+    TABLES,
     DoubtfulOffsets,
     LabelPatch,
     ReadOptions,
@@ -42,9 +44,11 @@ def run(options: Options) -> None:
     checks, counts = RecordChecks(place, skip_bad=options.skip_bad), Counter[str]()
     schema = None if options.schema is None else load_schema(options.schema)
     fit = None if schema is None else SchemaFit(schema)
+    negative = options.negative or (schema.negative if schema else None)
     renamed = _renamed(options)
     patch, unused = _patch(options, renamed), set(renamed)
-    doubtful = DoubtfulOffsets()
+    doubtful, labels = DoubtfulOffsets(), PairLabels(negative=negative)
+    seen, once = set[int](), options.format in (*DOCUMENTS, *TABLES)
     tacred = options.format == "tacred"
 
     def converted(samples: Iterable[Sample]) -> Iterator[Sample]:
@@ -54,9 +58,15 @@ def run(options: Options) -> None:
                 checks.note("have the same head and tail", sample.id)
             unused.discard(sample.relation)
             sample = _with_renamed(sample, renamed)
-            if fitting := sample if fit is None else fit.labelled(sample):
-                counts[fitting.relation] += 1
-                yield fitting
+            if (fitting := sample if fit is None else fit.labelled(sample)) is None:
+                continue
+            # a table's or an annotator's repetition; a corpus keeps its size
+            if once and _again(fitting, seen):
+                checks.note("repeat a pair and its relation: left out", fitting.id, "sample")
+                continue
+            labels.add(fitting)
+            counts[fitting.relation] += 1
+            yield fitting
         if options.offsets is None:
             doubtful.refuse(place)
         if fit is not None and not options.skip_bad:
@@ -78,14 +88,26 @@ def run(options: Options) -> None:
         kept = total if patch and patch.drop_others and not checks.skipped else None
         if odd := unusual_tacred_size(options.input, options.split_name, read=read, kept=kept):
             _warn(odd)
-    if doubtful.count:
-        _warn(str(doubtful))
+    for warning in [str(doubtful)] * bool(doubtful.count) + labels.warnings():
+        _warn(warning)
     print_skipped(checks, fit)
+    _print_total(counts, options.out)
+
+
+def _print_total(counts: Counter[str], out: str) -> None:
     bare = counts.pop(UNLABELLED, 0)
-    said = f"{counted(total - bare, 'sample')} of {counted(len(counts), 'relation')}"
+    said = f"{counted(counts.total(), 'sample')} of {counted(len(counts), 'relation')}"
     without = f"{counted(bare, 'sample')} without a relation"
     both = without if not counts else f"{said}, {without}" if bare else said
-    print(f"{both} -> {options.out}")
+    print(f"{both} -> {out}")
+
+
+def _again(sample: Sample, seen: set[int]) -> bool:
+    """Return whether the pair of a sentence was seen with this relation; remember it."""
+    ends = (sample.head.start, sample.head.end, sample.tail.start, sample.tail.end)
+    number, before = hash((sample.text, *ends, sample.relation, sample.group)), len(seen)
+    seen.add(number)
+    return len(seen) == before
 
 
 def _with_renamed(sample: Sample, renamed: Mapping[str, str]) -> Sample:

@@ -21,6 +21,7 @@ from relgen.common import (
     write_summary,
 )
 from relgen.data import (
+    PairLabels,
     Pool,
     RecordChecks,
     hold_out,
@@ -46,9 +47,13 @@ def run(options: Options) -> None:
     refuse_foreign(written.values(), "data split", before.get("files"))
     schema = load_schema(options.schema) if options.schema else None
     checks = RecordChecks(options.samples, skip_bad=options.skip_bad)
-    pool, test, warnings = Pool.of_file(checks, schema), Pool(()), list[str]()
+    pool, test = Pool.of_file(checks, schema), Pool(())
+    times = Counter(pool.texts)
+    repeated = (pool[place] for place, text in enumerate(pool.texts) if times[text] > 1)
+    warnings = PairLabels(repeated, schema.negative if schema else None).warnings()
     if options.test is not None:
-        pool, test, warnings = hold_out(pool, options.test, by=options.by)
+        pool, test, more = hold_out(pool, options.test, by=options.by)
+        warnings += more
     dev_from = RecordChecks(options.dev_from) if options.dev_from else None
     result = split(
         pool,

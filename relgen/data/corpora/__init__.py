@@ -122,8 +122,9 @@ FORMATS: dict[str, Format] = {
 }
 TASK_READERS = {"label-studio": label_studio.read, "prodigy": prodigy.read}
 """The annotation tools whose tasks `relgen review` reads one by one."""
+TABLES = ("csv", "tsv", "xlsx", "parquet", "json")
 COLUMNS = (
-    *("csv", "tsv", "xlsx", "parquet", "json", "hub", "deepke", "klue"),
+    *(*TABLES, "hub", "deepke", "klue"),
     *("labelstudio", "prodigy", "doccano", "docbin", "webanno"),
 )
 """The formats whose columns or fields `--columns` names."""

@@ -364,3 +364,10 @@ def test_parquet_is_written_by_its_ending(tmp_path):
     assert write_samples(path, written, replace=False) == 3
     with pytest.raises(InputError, match="would be replaced by other content"):
         write_samples(path, written[1:], replace=False)
+
+
+def test_a_label_may_be_any_word(tmp_path):
+    row = {**ROW, "relation": "unlabelled"}
+    (sample,) = read_samples(_write(tmp_path / "s.jsonl", row))
+    assert sample.relation != UNLABELLED
+    assert sample.to_json() == row

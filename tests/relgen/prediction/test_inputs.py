@@ -5,6 +5,7 @@ import json
 import pytest
 
 from relgen.common.errors import InputError
+from relgen.data.samples import UNLABELLED
 from relgen.prediction.inputs import input_checks, read_raw_texts, read_samples_to_predict
 from relgen.prediction.pairs import RawText
 
@@ -88,4 +89,4 @@ def test_an_empty_relation_is_none(tmp_path, relation):
     row = {"id": "a", "text": "Ann met Bo.", "head": "Ann", "tail": "Bo", "relation": relation}
     file.write_text(json.dumps(row))
     (sample,) = read_samples_to_predict(checks(file))
-    assert sample.relation == "unlabelled"
+    assert sample.relation == UNLABELLED

@@ -36,7 +36,9 @@ RECORD = {
 @pytest.fixture
 def corpus(tmp_path):
     path = tmp_path / "corpus.json"
-    path.write_text(json.dumps([{"id": key, **RECORD} for key in ("a", "b", "c")]))
+    tokens = RECORD["token"]
+    rows = [{"id": key, **RECORD, "token": [*tokens, key]} for key in ("a", "b", "c")]
+    path.write_text(json.dumps(rows))
     return path
 
 
@@ -70,7 +72,7 @@ def test_tacred(tmp_path, corpus, convert):
     assert samples == [("a", "per:age"), ("b", "per:age"), ("c", "per:age")]
     assert (said, warned) == ([], [])
     (first, *_) = read_samples(tmp_path / "s.jsonl", schema=load_schema("tacred"))
-    assert (first.text, first.tail_text) == ("Ann ( 50 ) runs Acme", "50")
+    assert (first.text, first.tail_text) == ("Ann ( 50 ) runs Acme a", "50")
 
 
 @pytest.mark.usefixtures("whole")
@@ -499,6 +501,24 @@ def test_what_was_decided_is_said(tmp_path, capsys):
         "1 record was left out, since mentions occur several times; the first: line 2",
         f"1 sample of 1 relation -> {tmp_path / 'o.jsonl'}",
     ]
+
+
+def test_repeated_pairs_and_pairs_of_several_labels_are_said(tmp_path, capsys):
+    rows = ["text,head,tail,relation", *["Ann saw Bo,Ann,Bo,r"] * 3, "Ann saw Bo,Ann,Bo,none"]
+    table, out = tmp_path / "t.csv", tmp_path / "o.jsonl"
+    table.write_text("\n".join(rows), encoding="utf-8")
+    run("convert", "--format", "csv", table, "--out", out)
+    assert [sample.id for sample in read_samples(out)] == ["t-2", "t-5"]
+    said, several = capsys.readouterr(), "1 pair has several labels: none and r (1)"
+    assert said.err == f"warning: {several}; the first: t-5\n"
+    assert said.out.splitlines() == [
+        "2 samples repeat a pair and its relation: left out; the first: record t-3",
+        f"2 samples of 2 relations -> {out}",
+    ]
+    # lines of a corpus are taken as they are
+    run("convert", "--format", "jsonl", out, "--out", tmp_path / "again.jsonl")
+    run("split", out, "--shots", 1, "--out", tmp_path / "split")
+    assert capsys.readouterr().err.count(f"warning: {several}; the first: t-5") == 2
 
 
 def test_lines_without_relations_are_candidates(tmp_path, capsys):
