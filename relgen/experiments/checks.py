@@ -42,7 +42,10 @@ def _check_preset(
     seen: set[tuple[str, ...]],
 ) -> None:
     options = [word for key, value in preset.words().items() for word in (f"--{key}", value)]
-    line = (command, "fit", "-c", preset.preset, *options, "--print_config")
+    # what a stage gives itself: where it is missing, that would be said first
+    given = ["--data.schema", "schema.yaml"]
+    given += ["--data.chains", "chains.jsonl"] if command == "dpo" else []
+    line = (command, "fit", "-c", preset.preset, *given, *options, "--print_config")
     shipped = not options and not Path(preset.preset).is_file()
     if shipped or line in seen:
         return

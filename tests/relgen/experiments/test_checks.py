@@ -35,6 +35,12 @@ ONE = "classifiers:\n- preset: classifier/entity_marker\n  "
             "'dpo.model.loss': must be one of sigmoid, ",
         ),
         (
+            "obo_dpo_mix",
+            "dpo: {preset: dpo/smollm2, trainer.precision: nonsense}",
+            3,
+            "'dpo.trainer.precision': must be one of ",
+        ),
+        (
             "human",
             f"{ONE}trainer.max_stepz: 3",
             5,
