@@ -221,7 +221,8 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
     entities = sorted(document.entities.values(), key=lambda entity: (entity.start, entity.end))
     sentences = document.sentences or sentence_spans(document.text, entities) or [(0, 0)]
     annotated = len(pairs)
-    confirmed = {document.entities.get(key) for key, each in document.mentions.items() if each.text}
+    said = [document.entities.get(key) for key, each in document.mentions.items() if each.text]
+    confirmed = {(entity.start, entity.end) for entity in said if entity is not None}
     if options.negative is not None:
         pairs += _unrelated(document, entities, sentences, related, options.negative)
     for number, pair in enumerate(pairs, start=1):
@@ -239,7 +240,7 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
                 name,
                 pair.place,
                 counts=number <= annotated,
-                confirmed=confirmed >= {pair.head, pair.tail},
+                confirmed=confirmed >= {(e.start, e.end) for e in (pair.head, pair.tail)},
             ):
                 yield sample
 
