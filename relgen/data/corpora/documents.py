@@ -94,7 +94,7 @@ def majority_answer(answers: Sequence[Document], checks: RecordChecks) -> Docume
 
     def related(answer: Document) -> Hashable:
         ends = {key: (mention.start, mention.end) for key, mention in answer.mentions.items()}
-        return frozenset((ends.get(x.head), ends.get(x.tail), x.label) for x in answer.links)
+        return frozenset((ends.get(x.head), ends.get(x.tail), str(x.label)) for x in answer.links)
 
     counts = Counter(map(related, answers))
     if len(counts) > 1:

@@ -32,14 +32,15 @@ def _parse(
         for role in ("head", "child"):
             span = relation.get(f"{role}_span") or by_token.get(relation.get(role)) or {}
             spans.append(span)
-            ends.append((span.get("start"), span.get("end")))
+            places = (span.get("start"), span.get("end"))
+            ends.append(places if all(isinstance(each, int) for each in places) else None)
         return Link(ends[0], ends[1], relation.get("label") or "")
 
     links = [*well_formed(relations, link, place, checks)]
     placed = [span for span in spans if span.keys() >= {"start", "end"}]
     mentions = dict(well_formed(placed, _mention, place, checks))
     text, shown = value_of(record, "text", str), record.get("_task_hash")
-    task = None if shown is None else (shown, text)
+    task = None if shown is None else (str(shown), text)
     return Document(name, place, text, mentions, links, task=task)
 
 
