@@ -63,9 +63,7 @@ class Encoding(ABC):
 
     def encode(self, samples: Sequence[Sample]) -> list[Encoded]:
         """Encode samples, in order. Texts that do not fit are cut around both entities."""
-        spans = [
-            ((one.head.start, one.head.end), (one.tail.start, one.tail.end)) for one in samples
-        ]
+        spans = [(one.head.span, one.tail.span) for one in samples]
         texts = [
             text
             for sample, (head, tail) in zip(samples, spans, strict=True)

@@ -28,8 +28,7 @@ class PairLabels:
             self.add(sample)
 
     def add(self, sample: Sample) -> None:
-        head, tail, label = sample.head, sample.tail, sample.relation
-        pair = hash((sample.text, head.start, head.end, tail.start, tail.end))
+        pair, label = hash(sample.pair), sample.relation
         before = self._labels.get(pair, ())
         if label not in (*before, UNLABELLED):
             labels = tuple(sorted((*before, label)))

@@ -49,6 +49,11 @@ class Entity:
     end: int
     type: str | None = None
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """Return where the mention begins and ends."""
+        return (self.start, self.end)
+
     def counted_from(self, place: int) -> Entity:
         """Return the entity with offsets in the text that begins at a place."""
         return replace(self, start=self.start - place, end=self.end - place)
@@ -136,7 +141,7 @@ class Sample:
     @property
     def pair(self) -> tuple[str, int, int, int, int]:
         """Return what two samples of the same entities in the same sentence have in common."""
-        return (self.text, self.head.start, self.head.end, self.tail.start, self.tail.end)
+        return (self.text, *self.head.span, *self.tail.span)
 
     @property
     def rejected(self) -> bool:
@@ -175,7 +180,7 @@ class Sample:
 
     def splits_words(self) -> bool:
         """Return whether an entity certainly begins or ends inside a word (see `splits_word`)."""
-        places = (self.head.start, self.head.end, self.tail.start, self.tail.end)
+        places = (*self.head.span, *self.tail.span)
         return any(splits_word(self.text, place) for place in places)
 
     def with_relation(self, relation: str) -> Sample:

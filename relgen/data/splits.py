@@ -369,7 +369,7 @@ def _distinct(pool: Pool, members: Sequence[int]) -> Iterator[int]:
         if times[text] > 1:
             # by its words, since a repeated sentence may be spaced or punctuated otherwise
             sample = pool[place]
-            ends = [end for e in (sample.head, sample.tail) for end in (e.start, e.end)]
+            ends = (*sample.head.span, *sample.tail.span)
             pair = [normalised(sample.text[:end]) for end in ends]
             if (key := (text, *pair)) in seen:
                 continue

@@ -87,10 +87,7 @@ def comparison_samples(path: str | Path | None, folder: str | Path) -> list[Samp
 
 def inputs_of(samples: Sequence[Sample]) -> tuple[list[Any], list[Any]]:
     """Return samples as the runners of exports take them: (text, head, tail), and the types."""
-    spans = [
-        (one.text, (one.head.start, one.head.end), (one.tail.start, one.tail.end))
-        for one in samples
-    ]
+    spans = [(one.text, one.head.span, one.tail.span) for one in samples]
     return spans, [(one.head.type, one.tail.type) for one in samples]
 
 

@@ -17,7 +17,7 @@ from relgen.common import (
     text_hash,
 )
 from relgen.data import Entity, RecordChecks, Sample
-from relgen.data.corpora import TASK_READERS, in_characters, malformed
+from relgen.data.corpora import TASK_READERS, entity_at, malformed
 from relgen.review.exports import REJECT, UNTYPED
 from relgen.review.options import Tool
 
@@ -32,7 +32,7 @@ CORRECT = "correct it in the tool, and export again"
 
 
 class Annotation(NamedTuple):
-    """What an annotator made of a task, in `seconds`, as the tool's record of this alone."""
+    """An annotator's answer to a task, given in `seconds`; `record` is the tool's, of it alone."""
 
     task: str
     reviewer: str
@@ -51,7 +51,7 @@ def read_records(path: Path) -> tuple[Tool, list[dict[str, Any]]]:
         raise error.at(path=path) from error
     if not rows:
         raise InputError("no tasks are in this export", path=path, remedy="annotate some first")
-    first = rows[0].keys() if rows and all(isinstance(row, dict) for row in rows) else set()
+    first = rows[0].keys() if all(isinstance(row, dict) for row in rows) else set()
     tool = next((name for name, known in _KEYS.items() if known <= first), None)
     if tool is None:
         raise InputError("this is not an export of one of these tools", path=path, remedy=_AS_JSON)
@@ -176,11 +176,7 @@ def _argilla_sample(record: Mapping[str, Any]) -> Sample:
 
 def _argilla_entity(text: str, span: Mapping[str, Any]) -> Entity:
     """Return an entity that was marked in Argilla's page, which counts UTF-16 units."""
-    place = in_characters(text, "utf16", span["start"], span["end"])
-    if place is None:
-        value = [span["start"], span["end"]]
-        raise InputError("no place of the text in UTF-16 units", field=span["label"], value=value)
-    return Entity(*place)
+    return entity_at(text, span["start"], span["end"], unit="utf16", field=span["label"])[0]
 
 
 def _untyped(sample: Sample) -> Sample:

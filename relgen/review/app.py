@@ -24,7 +24,7 @@ from pydantic import BaseModel, Field
 
 from relgen.common import InputError, answer_input_errors, error_response
 from relgen.data import UNLABELLED, Entity, RelationSchema, Sample
-from relgen.data.corpora import in_characters, in_utf16
+from relgen.data.corpora import entity_at, in_utf16
 from relgen.review.decisions import ConflictError, Decision
 from relgen.review.session import Session
 
@@ -229,11 +229,7 @@ def _decision(session: Session, request: DecideRequest) -> Decision:
 
 def _entities(text: str, request: DecideRequest | WriteRequest) -> dict[str, Entity]:
     """Return a request's entities, with offsets in characters."""
-    found: dict[str, Entity] = {}
-    for role, span in (("head", request.head), ("tail", request.tail)):
-        place = in_characters(text, "utf16", span.start, span.end)
-        if place is None:
-            problem = "no place of the text in UTF-16 units"
-            raise InputError(problem, field=role, value=[span.start, span.end])
-        found[role] = Entity(*place, span.type)
-    return found
+    return {
+        role: entity_at(text, span.start, span.end, unit="utf16", kind=span.type, field=role)[0]
+        for role, span in (("head", request.head), ("tail", request.tail))
+    }

@@ -45,8 +45,8 @@ class Decision:
     @property
     def outcome(self) -> tuple[Any, ...]:
         """Return what two reviewers who agree have in common."""
-        spans = [(entity.start, entity.end) for entity in (self.head, self.tail)]
-        return (True, self.relation, *spans) if self.accepted else (False,)
+        made = (True, self.relation, self.head.span, self.tail.span)
+        return made if self.accepted else (False,)
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Decision:
@@ -56,7 +56,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What an export of an annotation tool says: decisions of its annotators, and new samples."""
+    """The content of an annotation tool's export: its annotators' decisions, and new samples."""
 
     source: str
     decisions: list[Decision]

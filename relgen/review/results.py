@@ -165,7 +165,7 @@ def _chosen(original: Sample, found: Sequence[Sample]) -> tuple[Sample | None, l
 
 
 def _spans(sample: Sample) -> list[tuple[int, int]]:
-    return [(entity.start, entity.end) for entity in (sample.head, sample.tail)]
+    return [sample.head.span, sample.tail.span]
 
 
 def _decision(

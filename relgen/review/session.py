@@ -53,7 +53,7 @@ class Session:
         self._numbers, self._seconds = Counter[str](), 0.0
         self._ranks = {name: rank for rank, name in enumerate(self.order)}
         self._first = 0  # the samples before it are done
-        self._history: dict[str, list[str]] = {}
+        self._history: dict[str, dict[str, None]] = {}  # by reviewer, the latest last
         self._shown: dict[str, str] = {}
         self._postponed: dict[str, list[str]] = {}
         other, remedy = "this log is not of a review", "choose another --out"
@@ -121,7 +121,7 @@ class Session:
         if decision.reviewer not in given and not self.is_open(decision.id, decision.reviewer):
             raise ConflictError(f"{', '.join(given)} decided on it already")
         sample = self.samples[decision.id]
-        if decision.accepted and not _alike(sample.head, sample.tail):
+        if decision.accepted and sample.head.span != sample.tail.span:
             _refuse_alike(decision.head, decision.tail)
         self.check(decision)
         self._write({"decision": asdict(decision)})
@@ -177,7 +177,7 @@ class Session:
         """
         if not (done := self._history.get(reviewer)):
             return None
-        name = done[-1]
+        name = next(reversed(done))
         undone = self.added.get(name) or self.decisions[name].get(reviewer)
         text = (self.added.get(name) or self.samples[name]).text
         self._write({"undo": {"id": name, "text": text, "reviewer": reviewer}})
@@ -321,10 +321,10 @@ class Session:
         name, text, reviewer = line["id"], line["text"], line["reviewer"]
         self._elsewhere[None].discard((name, text, reviewer))
         sample = self.added.get(name) or self.samples.get(name)
-        history = self._history.get(reviewer, [])
+        history = self._history.get(reviewer, {})
         if sample is None or sample.text != text or name not in history:
             return
-        history.remove(name)
+        del history[name]
         if self.added.pop(name, None) is not None:
             self._reviewers[reviewer] -= 1
         elif (undone := self._put(name, reviewer, None)) is not None:
@@ -346,19 +346,14 @@ class Session:
         self._taken_over[results.source] = results
 
     def _remember(self, reviewer: str, name: str) -> None:
-        history = self._history.setdefault(reviewer, [])
-        if name in history:
-            history.remove(name)
-        history.append(name)
-
-
-def _alike(head: Entity, tail: Entity) -> bool:
-    return (head.start, head.end) == (tail.start, tail.end)
+        history = self._history.setdefault(reviewer, {})
+        history.pop(name, None)
+        history[name] = None
 
 
 def _refuse_alike(head: Entity, tail: Entity) -> None:
-    if _alike(head, tail):
-        value, remedy = [tail.start, tail.end], "mark another one"
+    if head.span == tail.span:
+        value, remedy = [*tail.span], "mark another one"
         raise InputError("is the head as well", field="tail", value=value, remedy=remedy)
 
 

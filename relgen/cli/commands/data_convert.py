@@ -54,7 +54,7 @@ def run(options: Options) -> None:
     def converted(samples: Iterable[Sample]) -> Iterator[Sample]:
         for sample in samples:
             doubtful.look_at(sample, confirmed=checks.confirmed)
-            if (sample.head.start, sample.head.end) == (sample.tail.start, sample.tail.end):
+            if sample.head.span == sample.tail.span:
                 checks.note("have the same head and tail", sample.id)
             unused.discard(sample.relation)
             sample = _with_renamed(sample, renamed)
@@ -104,8 +104,7 @@ def _print_total(counts: Counter[str], out: str) -> None:
 
 def _again(sample: Sample, seen: set[int]) -> bool:
     """Return whether the pair of a sentence was seen with this relation; remember it."""
-    ends = (sample.head.start, sample.head.end, sample.tail.start, sample.tail.end)
-    number, before = hash((sample.text, *ends, sample.relation, sample.group)), len(seen)
+    number, before = hash((sample.pair, sample.relation, sample.group)), len(seen)
     seen.add(number)
     return len(seen) == before
 

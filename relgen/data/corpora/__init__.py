@@ -41,7 +41,7 @@ from relgen.data.corpora.reading import ReadOptions as ReadOptions
 from relgen.data.corpora.reading import malformed as malformed
 from relgen.data.corpora.tacred import unusual_tacred_size as unusual_tacred_size
 from relgen.data.corpora.units import DoubtfulOffsets as DoubtfulOffsets
-from relgen.data.corpora.units import in_characters as in_characters
+from relgen.data.corpora.units import entity_at as entity_at
 from relgen.data.corpora.units import in_utf16 as in_utf16
 from relgen.data.corpora.units import row_in_characters
 from relgen.data.file_kinds import Kind, refuse_other_kind

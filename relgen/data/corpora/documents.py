@@ -96,10 +96,12 @@ def majority_answer(answers: Sequence[Document], checks: RecordChecks) -> Docume
         ends = {key: (mention.start, mention.end) for key, mention in answer.mentions.items()}
         return frozenset((ends.get(x.head), ends.get(x.tail), str(x.label)) for x in answer.links)
 
-    counts = Counter(map(related, answers))
+    said = [related(answer) for answer in answers]
+    counts = Counter(said)
     if len(counts) > 1:
         checks.note(_DIFFER, answers[0].place)
-    return max(answers, key=lambda each: (counts[related(each)], bool(each.links)))
+    ranks = [(counts[one], bool(answer.links)) for one, answer in zip(said, answers, strict=True)]
+    return answers[ranks.index(max(ranks))]
 
 
 Parse = Callable[[Mapping[str, Any], str, int | str, RecordChecks], Document | None]
@@ -218,11 +220,11 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
             with checks.record(document.place):
                 document.entity(key, checks, options)
     # no sentence ends inside an entity
-    entities = sorted(document.entities.values(), key=lambda entity: (entity.start, entity.end))
+    entities = sorted(document.entities.values(), key=lambda entity: entity.span)
     sentences = document.sentences or sentence_spans(document.text, entities) or [(0, 0)]
     annotated = len(pairs)
     said = [document.entities.get(key) for key, each in document.mentions.items() if each.text]
-    confirmed = {(entity.start, entity.end) for entity in said if entity is not None}
+    confirmed = {entity.span for entity in said if entity is not None}
     if options.negative is not None:
         pairs += _unrelated(document, entities, sentences, related, options.negative)
     for number, pair in enumerate(pairs, start=1):
@@ -240,7 +242,7 @@ def samples(document: Document, checks: RecordChecks, options: ReadOptions) -> I
                 name,
                 pair.place,
                 counts=number <= annotated,
-                confirmed=confirmed >= {(e.start, e.end) for e in (pair.head, pair.tail)},
+                confirmed=confirmed >= {pair.head.span, pair.tail.span},
             ):
                 yield sample
 
@@ -265,7 +267,7 @@ def _unrelated(
     label: str,
 ) -> Iterator[_Pair]:
     """Yield the pairs of one sentence between which there is no relation, in the text's order."""
-    spans = {key: (entity.start, entity.end) for key, entity in document.entities.items()}
+    spans = {key: entity.span for key, entity in document.entities.items()}
     # the numbers of the relations on whose left, and on whose right, an entity is
     left, right = defaultdict[Any, set[int]](set), defaultdict[Any, set[int]](set)
     for number, sides in enumerate(related):
@@ -274,7 +276,7 @@ def _unrelated(
                 at[spans.get(key)].add(number)
     for _, together in groupby(entities, key=lambda each: sentence_number(sentences, each.start)):
         for head, tail in combinations(together, 2):
-            one, other = (head.start, head.end), (tail.start, tail.end)
+            one, other = head.span, tail.span
             apart = left[one].isdisjoint(right[other]) and right[one].isdisjoint(left[other])
             if one != other and apart:
                 yield _Pair(head, tail, label, document.place)

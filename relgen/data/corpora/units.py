@@ -79,7 +79,7 @@ def entity_at(
     text: str,
     start: int,
     end: int | None,
-    mention: str | None,
+    mention: str | None = None,
     *,
     unit: Unit = "characters",
     kind: str | None = None,
@@ -215,9 +215,6 @@ def row_in_characters(row: Any, unit: Unit) -> Any:
     for role in ("head", "tail"):
         match row.get(role):
             case {"start": int(start), "end": int(end), **others}:
-                span = in_characters(row["text"], unit, start, end)
-                if span is None:
-                    problem = f"no place of the text in {NAMES[unit]}"
-                    raise InputError(problem, field=role, value=[start, end])
-                changed[role] = {"start": span[0], "end": span[1], **others}
+                entity, _ = entity_at(row["text"], start, end, unit=unit, field=role)
+                changed[role] = {"start": entity.start, "end": entity.end, **others}
     return changed
